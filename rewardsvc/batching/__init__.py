@@ -1,0 +1,1 @@
+"""Gathers the groups of all callers into batches, fairly and in time."""

@@ -1,0 +1,1 @@
+"""What does the work: processes that hold a model or run hostile input."""

@@ -1,0 +1,1 @@
+"""What scores: one file per kind, listed in the registry."""

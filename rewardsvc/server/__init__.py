@@ -1,0 +1,1 @@
+"""The gRPC server: the only place that wires everything together."""
