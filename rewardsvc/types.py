@@ -273,7 +273,11 @@ class Noise:
     version: str = ""
 
 
-_NO_VERSIONS: Mapping[str, str] = MappingProxyType({})
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+def _nothing() -> Mapping[str, str]:
+    return _NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +300,7 @@ class Result:
     components: tuple[Component, ...] = ()
     noise: Noise | None = None
     do_not_group_normalise: bool = False
-    versions: Mapping[str, str] = _NO_VERSIONS
+    versions: Mapping[str, str] = field(default_factory=_nothing)
     timing: Timing = NO_TIMING
 
 
@@ -321,7 +325,7 @@ class ScorerDescription:
     members: tuple[str, ...] = ()
     objective: str = ""
     calibration: str = ""
-    properties: Mapping[str, str] = _NO_VERSIONS
+    properties: Mapping[str, str] = field(default_factory=_nothing)
 
 
 @dataclass(frozen=True, slots=True)
