@@ -1,0 +1,253 @@
+"""Results: domain types to messages on the server, and back on the client."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rewardsvc.types import (
+    NO_TIMING,
+    Component,
+    Confidence,
+    MemberScore,
+    Noise,
+    Outcome,
+    Result,
+    Status,
+    Step,
+    TestOutcome,
+    TestStatus,
+    Timing,
+    Verdict,
+)
+from rewardsvc.v1 import result_pb2
+
+_STATUS_NUMBERS: dict[Status, result_pb2.ScoreStatus] = {
+    status: getattr(result_pb2, f"SCORE_STATUS_{status.name}") for status in Status
+}
+_STATUSES = {int(number): status for status, number in _STATUS_NUMBERS.items()}
+_OUTCOME_NUMBERS: dict[Outcome, result_pb2.Outcome] = {
+    outcome: getattr(result_pb2, f"OUTCOME_{outcome.name}") for outcome in Outcome
+}
+_OUTCOMES = {int(number): outcome for outcome, number in _OUTCOME_NUMBERS.items()}
+_TEST_STATUS_NUMBERS: dict[TestStatus, result_pb2.TestStatus] = {
+    status: getattr(result_pb2, f"TEST_STATUS_{status.name}") for status in TestStatus
+}
+_TEST_STATUSES = {int(number): status for status, number in _TEST_STATUS_NUMBERS.items()}
+
+
+# ── domain types to messages (server) ────────────────────────────────────────────────────
+
+
+def fill_results(message: result_pb2.GroupResult, results: Sequence[Result]) -> None:
+    """Adds the results of one group to its message."""
+    add = message.results.add
+    for result in results:
+        fields: dict[str, Any] = {
+            "sample_id": result.sample_id,
+            "status": _STATUS_NUMBERS[result.status],
+        }
+        if result.reason:
+            fields["status_reason"] = result.reason
+        if result.reward is not None:
+            fields["reward"] = result.reward
+        if result.score is not None:
+            fields["score"] = result.score
+        if result.disagreement is not None:
+            fields["disagreement"] = result.disagreement
+        if result.do_not_group_normalise:
+            fields["do_not_group_normalise"] = True
+        if result.timing is not NO_TIMING:
+            fields["timing"] = _timing_message(result.timing)
+        if result.confidence is not None:
+            fields["confidence"] = _confidence_message(result.confidence)
+        if result.verdict is not None:
+            fields["verdict"] = _verdict_message(result.verdict)
+        if result.noise is not None:
+            fields["noise"] = noise_message(result.noise)
+        if result.members:
+            fields["members"] = [_member_message(member) for member in result.members]
+        if result.steps:
+            fields["steps"] = [_step_message(step) for step in result.steps]
+        if result.components:
+            fields["components"] = [_component_message(part) for part in result.components]
+        add(**fields)
+
+
+def noise_message(noise: Noise) -> result_pb2.Noise:
+    """The message of noise rates and corrections."""
+    return result_pb2.Noise(
+        false_positive_rate=noise.false_positive_rate,
+        false_negative_rate=noise.false_negative_rate,
+        corrected_reward=noise.corrected_reward,
+        forward_weight=noise.forward_weight,
+        version=noise.version,
+    )
+
+
+def _timing_message(timing: Timing) -> result_pb2.Timing:
+    return result_pb2.Timing(
+        queue_seconds=timing.queue_seconds, inference_seconds=timing.inference_seconds
+    )
+
+
+def _confidence_message(confidence: Confidence) -> result_pb2.Confidence:
+    return result_pb2.Confidence(
+        probability=confidence.probability,
+        lower=confidence.lower,
+        upper=confidence.upper,
+        method=confidence.method,
+    )
+
+
+def _verdict_message(verdict: Verdict) -> result_pb2.Verdict:
+    return result_pb2.Verdict(
+        outcome=_OUTCOME_NUMBERS[verdict.outcome],
+        reason=verdict.reason,
+        stage=verdict.stage,
+        answer=verdict.answer,
+        reference=verdict.reference,
+        answer_type=verdict.answer_type,
+        policy=verdict.policy,
+        tests=[
+            result_pb2.TestOutcome(
+                name=test.name,
+                status=_TEST_STATUS_NUMBERS[test.status],
+                cpu_seconds=test.cpu_seconds,
+                peak_memory_bytes=test.peak_memory_bytes,
+                message=test.message,
+            )
+            for test in verdict.tests
+        ],
+    )
+
+
+def _member_message(member: MemberScore) -> result_pb2.MemberScore:
+    return result_pb2.MemberScore(
+        name=member.name,
+        score=member.score,
+        standardised=member.standardised,
+        failure=member.failure,
+    )
+
+
+def _step_message(step: Step) -> result_pb2.Step:
+    return result_pb2.Step(
+        start=step.start,
+        end=step.end,
+        score=step.score,
+        outcome=None if step.outcome is None else _OUTCOME_NUMBERS[step.outcome],
+        critique=step.critique,
+    )
+
+
+def _component_message(component: Component) -> result_pb2.Component:
+    return result_pb2.Component(
+        name=component.name,
+        status=_STATUS_NUMBERS[component.status],
+        status_reason=component.reason,
+        score=component.score,
+        reward=component.reward,
+        weight=component.weight,
+        confidence=None
+        if component.confidence is None
+        else _confidence_message(component.confidence),
+        timing=_timing_message(component.timing),
+    )
+
+
+# ── messages to domain types (client) ────────────────────────────────────────────────────
+
+
+def result_from_message(message: result_pb2.Result, versions: Mapping[str, str]) -> Result:
+    """The result of one sample; `versions` are those of the response it came in."""
+    return Result(
+        sample_id=message.sample_id,
+        status=_STATUSES.get(message.status, Status.ERROR),
+        reason=message.status_reason,
+        reward=message.reward if message.HasField("reward") else None,
+        score=message.score if message.HasField("score") else None,
+        confidence=_confidence(message.confidence) if message.HasField("confidence") else None,
+        verdict=_verdict(message.verdict) if message.HasField("verdict") else None,
+        members=tuple(_member(member) for member in message.members),
+        disagreement=message.disagreement if message.HasField("disagreement") else None,
+        steps=tuple(_step(step) for step in message.steps),
+        components=tuple(_component(component) for component in message.components),
+        noise=noise_from_message(message.noise) if message.HasField("noise") else None,
+        do_not_group_normalise=message.do_not_group_normalise,
+        versions=versions,
+        timing=_timing(message.timing) if message.HasField("timing") else NO_TIMING,
+    )
+
+
+def noise_from_message(message: result_pb2.Noise) -> Noise:
+    """Noise rates and corrections."""
+    return Noise(
+        message.false_positive_rate,
+        message.false_negative_rate,
+        message.corrected_reward if message.HasField("corrected_reward") else None,
+        message.forward_weight if message.HasField("forward_weight") else None,
+        message.version,
+    )
+
+
+def _timing(message: result_pb2.Timing) -> Timing:
+    return Timing(message.queue_seconds, message.inference_seconds)
+
+
+def _confidence(message: result_pb2.Confidence) -> Confidence:
+    return Confidence(message.probability, message.lower, message.upper, message.method)
+
+
+def _verdict(message: result_pb2.Verdict) -> Verdict:
+    return Verdict(
+        _OUTCOMES.get(message.outcome, Outcome.ERROR),
+        message.reason,
+        message.stage,
+        message.answer if message.HasField("answer") else None,
+        message.reference if message.HasField("reference") else None,
+        message.answer_type,
+        message.policy,
+        tuple(
+            TestOutcome(
+                test.name,
+                _TEST_STATUSES.get(test.status, TestStatus.SANDBOX_ERROR),
+                test.cpu_seconds,
+                test.peak_memory_bytes,
+                test.message,
+            )
+            for test in message.tests
+        ),
+    )
+
+
+def _member(message: result_pb2.MemberScore) -> MemberScore:
+    return MemberScore(
+        message.name,
+        message.score if message.HasField("score") else None,
+        message.standardised if message.HasField("standardised") else None,
+        message.failure,
+    )
+
+
+def _step(message: result_pb2.Step) -> Step:
+    return Step(
+        message.start,
+        message.end,
+        message.score if message.HasField("score") else None,
+        _OUTCOMES.get(message.outcome),
+        message.critique,
+    )
+
+
+def _component(message: result_pb2.Component) -> Component:
+    return Component(
+        message.name,
+        _STATUSES.get(message.status, Status.ERROR),
+        message.status_reason,
+        message.score if message.HasField("score") else None,
+        message.reward if message.HasField("reward") else None,
+        message.weight,
+        _confidence(message.confidence) if message.HasField("confidence") else None,
+        _timing(message.timing),
+    )
