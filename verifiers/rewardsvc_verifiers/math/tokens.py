@@ -1,0 +1,458 @@
+r"""Split an answer into tokens: LaTeX and plain notation, layout commands dropped.
+
+Two notations of the same answer mostly become the same tokens, so the string stage compares
+`canonical_key`. Linear time: one regular expression without nested repetition, and a
+brace match per text group.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+from rewardsvc_verifiers.math.characters import to_latex
+from rewardsvc_verifiers.math.extract import matching_brace
+from rewardsvc_verifiers.math.tree import MAXIMUM_DIGITS, LimitExceeded, NotMathematics
+
+# Token kinds.
+NUM: Final = "num"
+REPEATING: Final = "repeating"  # text: "digits(period)"
+LETTER: Final = "letter"
+WORD: Final = "word"
+TEXTUAL: Final = "textual"
+COMMAND: Final = "command"
+OPERATOR: Final = "operator"
+END: Final = "end"
+
+MAXIMUM_TOKENS: Final = 1500
+
+
+class Token(NamedTuple):
+    """One token; `spaced` says whether white space stood before it."""
+
+    kind: str
+    text: str
+    spaced: bool = False
+
+
+END_TOKEN: Final = Token(END, "")
+
+_SPACE = r"(?:\s|\\[,;:!>\s]|~|\\(?:quad|qquad|thinspace|medspace|thickspace|enspace)(?![A-Za-z]))"
+_SCAN: Final = re.compile(
+    r"""
+    (?P<space>(?:\s|~|\\[,;:!>\s])+)
+  | (?P<repeating>\d*\.\d*(?:\\(?:overline|bar|dot|overdot)(?:\s*\d|\s*\{\s*\d+\s*\})|\(\d+\)
+        |(?<=\d)(?:\.\.\.|\\[lc]?dots(?![A-Za-z]))))
+  | (?P<num>\d+(?:(?:,|\{,\}|\\[,;:!]|\\?\ |~|\\thinspace\ ?)\d+)*(?:\.\d+(?!\.\.))?
+        (?:[eE][+-]?\d+(?![A-Za-z\d]))?|\.\d+(?:[eE][+-]?\d+(?![A-Za-z\d]))?)
+  | (?P<command>\\[A-Za-z]+\*?)
+  | (?P<escape>\\.)
+  | (?P<word>[A-Za-z]+)
+  | (?P<dots>\.\.\.+)
+  | (?P<operator><=|>=|!=|==|<>|\*\*|->|\|\||[-+*/^_=<>!%&|(){}\[\],;:.'"?@\#`$\\])
+  | (?P<other>.)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_GROUPS: Final = re.compile(r"(,|\{,\}|\\[,;:!]|\\?\ |~|\\thinspace\ ?)")
+_REPEAT_PARTS: Final = re.compile(r"(\d*)\.(\d*)(.*)", re.DOTALL)
+
+_DROPPED: Final = frozenset(
+    """left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr bigm Bigm
+    displaystyle textstyle scriptstyle limits nolimits quad qquad thinspace medspace
+    thickspace enspace hspace* vspace* mathstrut strut nonumber notag boldmath unboldmath
+    rm bf it tt sf em cal large Large small normalsize centering hfill middle mathopen
+    mathclose mathord mathrel mathbin""".split()
+)
+_RENAMED_COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "dfrac": (COMMAND, "frac"), "tfrac": (COMMAND, "frac"), "cfrac": (COMMAND, "frac"),
+    "nicefrac": (COMMAND, "frac"), "sfrac": (COMMAND, "frac"),
+    "dbinom": (COMMAND, "binom"), "tbinom": (COMMAND, "binom"), "choose": (COMMAND, "choose"),
+    "le": (OPERATOR, "<="), "leq": (OPERATOR, "<="), "leqslant": (OPERATOR, "<="),
+    "leqq": (OPERATOR, "<="), "ge": (OPERATOR, ">="), "geq": (OPERATOR, ">="),
+    "geqslant": (OPERATOR, ">="), "geqq": (OPERATOR, ">="), "ne": (OPERATOR, "!="),
+    "neq": (OPERATOR, "!="), "lt": (OPERATOR, "<"), "gt": (OPERATOR, ">"),
+    "cdot": (OPERATOR, "*"), "times": (OPERATOR, "*"), "ast": (OPERATOR, "*"),
+    "div": (OPERATOR, "/"), "over": (COMMAND, "over"), "approx": (OPERATOR, "~="),
+    "simeq": (OPERATOR, "~="), "doteq": (OPERATOR, "="), "equiv": (OPERATOR, "=="),
+    "circ": (OPERATOR, "deg"), "degree": (OPERATOR, "deg"), "degrees": (OPERATOR, "deg"),
+    "lbrace": (OPERATOR, "\\{"), "rbrace": (OPERATOR, "\\}"),
+    "lvert": (OPERATOR, "|"), "rvert": (OPERATOR, "|"), "vert": (OPERATOR, "|"),
+    "lbrack": (OPERATOR, "["), "rbrack": (OPERATOR, "]"),
+    "lparen": (OPERATOR, "("), "rparen": (OPERATOR, ")"),
+    "mid": (OPERATOR, "\\mid"), "colon": (OPERATOR, ":"), "ratio": (OPERATOR, ":"),
+    "ldots": (OPERATOR, "..."), "dots": (OPERATOR, "..."), "cdots": (OPERATOR, "..."),
+    "dotsc": (OPERATOR, "..."), "dotsb": (OPERATOR, "..."), "vdots": (OPERATOR, "..."),
+    "pm": (OPERATOR, "+-"), "mp": (OPERATOR, "-+"), "in": (OPERATOR, "in"),
+    "notin": (OPERATOR, "notin"), "subset": (OPERATOR, "subset"),
+    "subseteq": (OPERATOR, "subset"), "cup": (OPERATOR, "cup"), "bigcup": (OPERATOR, "cup"),
+    "cap": (OPERATOR, "cap"), "bigcap": (OPERATOR, "cap"), "setminus": (OPERATOR, "setminus"),
+    "smallsetminus": (OPERATOR, "setminus"), "backslash": (OPERATOR, "setminus"),
+    "to": (OPERATOR, "->"), "rightarrow": (OPERATOR, "->"), "longrightarrow": (OPERATOR, "->"),
+    "land": (WORD, "and"), "wedge": (WORD, "and"), "lor": (WORD, "or"), "vee": (WORD, "or"),
+    "varnothing": (COMMAND, "emptyset"), "arctg": (COMMAND, "arctan"),
+    "tg": (COMMAND, "tan"), "ctg": (COMMAND, "cot"), "varphi": (LETTER, "phi"),
+    "varepsilon": (LETTER, "epsilon"), "vartheta": (LETTER, "theta"),
+    "varrho": (LETTER, "rho"), "imath": (LETTER, "i"), "jmath": (LETTER, "j"),
+    "prime": (OPERATOR, "'"), "ell": (LETTER, "l"), "hbar": (LETTER, "hbar"),
+    "implies": (WORD, "implies"), "Rightarrow": (WORD, "implies"), "cr": (OPERATOR, "\\\\"),
+    "euro": (COMMAND, "euro"), "euros": (COMMAND, "euro"), "pounds": (COMMAND, "pound"),
+    "textdollar": (COMMAND, "dollar"), "percent": (OPERATOR, "%"), "iff": (WORD, "iff"),
+    "colonequals": (OPERATOR, "="), "coloneqq": (OPERATOR, "="), "infin": (COMMAND, "infty"),
+    "R": (COMMAND, "reals"), "Reals": (COMMAND, "reals"), "Z": (COMMAND, "integers"),
+    "Q": (COMMAND, "rationals"), "C": (COMMAND, "complexes"), "N": (COMMAND, "naturals"),
+    "textdegree": (OPERATOR, "deg"), "ang": (COMMAND, "angle"), "slash": (OPERATOR, "/"),
+    "lnot": (WORD, "not"), "neg": (WORD, "not"), "tab": (OPERATOR, "&"),
+}  # fmt: skip
+GREEK_LETTERS: Final = frozenset(
+    """alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau
+    upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega""".split()
+)
+_TEXT_COMMANDS: Final = frozenset(
+    """text mathrm textbf mathbf mbox operatorname operatorname* textit mathit mathsf texttt
+    emph textrm textnormal bm boldsymbol mathcal mathscr mathfrak textsf textup hbox bold
+    textsc mathtt pmb unit""".split()
+)
+_DECORATIONS: Final = frozenset("boxed fbox displaylimits phantom smash".split())
+_SIZED: Final = frozenset("hspace vspace label tag color phantom hphantom vphantom".split())
+_NUMBER_SETS: Final = {
+    "R": "reals", "Z": "integers", "Q": "rationals", "C": "complexes", "N": "naturals",
+}  # fmt: skip
+_ESCAPES: Final[dict[str, tuple[str, str]]] = {
+    "{": (OPERATOR, "\\{"), "}": (OPERATOR, "\\}"), "%": (OPERATOR, "%"),
+    "$": (COMMAND, "dollar"), "|": (OPERATOR, "||"), "\\": (OPERATOR, "\\\\"),
+    "&": (WORD, "and"), "#": (OPERATOR, "#"), "_": (OPERATOR, "_"),
+}  # fmt: skip
+#: Plain words that are the LaTeX command of the same name.
+COMMAND_WORDS: Final[dict[str, str]] = {
+    name: name
+    for name in """sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc sinh cosh
+    tanh coth sech csch ln log lg exp sqrt cbrt pi infty gcd lcm max min det floor ceil binom
+    arcsinh arccosh arctanh asin acos atan asinh acosh atanh cis frac""".split()
+} | {"infinity": "infty", "inf": "infty", "Infinity": "infty", "oo": "infty", "Pi": "pi"}
+_CONNECTORS: Final = frozenset({"and", "or"})
+
+
+def tokenize(text: str) -> list[Token]:
+    """Tokens of one answer. Raises LimitExceeded when there are too many of them."""
+    tokens: list[Token] = []
+    _scan(strip_wrapping(to_latex(text)), tokens, 0)
+    return _merge(tokens)
+
+
+def strip_wrapping(text: str) -> str:
+    """Drop dollars, math delimiters, markdown stars, quotes and a final full stop."""
+    text = text.strip()
+    for _ in range(6):
+        before = text
+        if text.startswith("$") and not _is_money(text):
+            text = text.lstrip("$").strip()
+        if text.endswith("$") and not text.endswith("\\$"):
+            text = text.rstrip("$").strip()
+        if text.startswith(("\\(", "\\[")):
+            text = text[2:].strip()
+        if text.endswith(("\\)", "\\]")) and not text.endswith(("\\\\)", "\\\\]")):
+            text = text[:-2].strip()
+        if text.startswith(("**", "__")):
+            text = text[2:].strip()
+        if text.endswith(("**", "__")):
+            text = text[:-2].strip()
+        if text.endswith((".", ",", ";", ":")) and not text.endswith(
+            ("...", "a.m.", "p.m.", "A.M.", "P.M.")
+        ):
+            text = text[:-1].strip()
+        if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'`":
+            text = text[1:-1].strip()
+        if text == before:
+            break
+    return text
+
+
+def _is_money(text: str) -> bool:
+    """Whether the leading dollar is a currency sign: followed by a digit, and never closed."""
+    rest = text[1:].lstrip()
+    return rest[:1].isdigit() and "$" not in rest.replace("\\$", "")
+
+
+def _scan(text: str, tokens: list[Token], depth: int) -> None:
+    if depth > 8:
+        raise LimitExceeded("text groups are nested too deeply")
+    position = 0
+    length = len(text)
+    spaced = False
+    brackets = 0
+    match_at = _SCAN.match
+    append = tokens.append
+    while position < length:
+        found = match_at(text, position)
+        if found is None:
+            raise NotMathematics("a character could not be read")
+        position = found.end()
+        group = found.lastgroup
+        lexeme = found.group()
+        if group == "space":
+            spaced = True
+            continue
+        if len(tokens) > MAXIMUM_TOKENS:
+            raise LimitExceeded(f"more than {MAXIMUM_TOKENS} tokens")
+        if group == "operator":
+            if lexeme in ("(", "["):
+                brackets += 1
+            elif lexeme in (")", "]"):
+                brackets = max(0, brackets - 1)
+            if lexeme == "$":
+                if text[position : position + 1].isdigit() and "$" not in text[position:]:
+                    append(Token(COMMAND, "dollar", spaced))
+                spaced = True
+                continue
+            if lexeme == "**":
+                lexeme = "^"
+            elif lexeme == "<>":
+                lexeme = "!="
+            elif lexeme == "-" and text[position : position + 1] == ">":
+                lexeme = "->"
+            append(Token(OPERATOR, lexeme, spaced))
+        elif group == "num":
+            _number(lexeme, tokens, spaced, brackets > 0)
+        elif group == "word":
+            _word(lexeme, tokens, spaced)
+        elif group == "command":
+            position = _command(lexeme[1:], text, position, tokens, spaced, depth)
+        elif group == "escape":
+            kind_text = _ESCAPES.get(lexeme[1])
+            if lexeme in ("\\(", "\\)", "\\[", "\\]"):
+                spaced = True
+                continue
+            if kind_text is None:
+                spaced = True
+                continue
+            if kind_text[1] == "\\{":
+                brackets += 1
+            elif kind_text[1] == "\\}":
+                brackets = max(0, brackets - 1)
+            append(Token(kind_text[0], kind_text[1], spaced))
+        elif group == "repeating":
+            append(_repeating(lexeme, spaced))
+        elif group == "dots":
+            append(Token(OPERATOR, "...", spaced))
+        else:
+            append(Token(TEXTUAL, lexeme, spaced))
+        spaced = False
+
+
+def _command(
+    name: str, text: str, position: int, tokens: list[Token], spaced: bool, depth: int
+) -> int:
+    """Handle one command; the position after it and what it consumed."""
+    renamed = _RENAMED_COMMANDS.get(name)
+    if renamed is not None:
+        tokens.append(Token(renamed[0], renamed[1], spaced))
+    elif name in _DROPPED:
+        # \left. and \right. are invisible delimiters.
+        if name in ("left", "right", "middle") and text[position : position + 1] == ".":
+            return position + 1
+        if name == "middle" and text[position : position + 1] == "|":
+            tokens.append(Token(OPERATOR, "\\mid", spaced))
+            return position + 1
+    elif name in _TEXT_COMMANDS or name == "mathbb":
+        return _text_group(name, text, position, tokens, spaced, depth)
+    elif name in GREEK_LETTERS:
+        tokens.append(Token(LETTER, name, spaced))
+    elif name in ("begin", "end"):
+        close = matching_brace(text, position) if text[position : position + 1] == "{" else -1
+        if close < 0:
+            raise NotMathematics("an environment without a name")
+        environment = text[position + 1 : close].rstrip("*")
+        tokens.append(Token(COMMAND, f"{name}:{environment}", spaced))
+        position = close + 1
+        if name == "begin" and environment in ("array", "tabular"):
+            while text[position : position + 1] in (" ", "\n"):
+                position += 1
+            if text[position : position + 1] == "{":
+                close = matching_brace(text, position)
+                if close > 0:
+                    position = close + 1
+        return position
+    elif name in _SIZED:
+        if text[position : position + 1] == "{":
+            close = matching_brace(text, position)
+            if close > 0:
+                return close + 1
+    elif name not in _DECORATIONS:
+        tokens.append(Token(COMMAND, name, spaced))
+    return position
+
+
+def _text_group(
+    name: str, text: str, position: int, tokens: list[Token], spaced: bool, depth: int
+) -> int:
+    while text[position : position + 1] == " ":
+        position += 1
+    if text[position : position + 1] != "{":
+        if name == "mathbb" and text[position : position + 1] in _NUMBER_SETS:
+            tokens.append(Token(COMMAND, _NUMBER_SETS[text[position]], spaced))
+            return position + 1
+        return position
+    close = matching_brace(text, position)
+    if close < 0:
+        raise NotMathematics("a text group is not closed")
+    content = text[position + 1 : close]
+    stripped = content.strip()
+    if name in ("mathbb", "mathbf", "bold", "mathcal") and stripped in _NUMBER_SETS:
+        if name == "mathbb" or stripped == "R":
+            tokens.append(Token(COMMAND, _NUMBER_SETS[stripped], spaced))
+            return close + 1
+    spaced = spaced or content[:1].isspace()
+    lowered = stripped.lower()
+    if lowered in _CONNECTORS:
+        tokens.append(Token(WORD, lowered, True))
+    elif stripped in COMMAND_WORDS:
+        tokens.append(Token(COMMAND, COMMAND_WORDS[stripped], spaced))
+    elif len(stripped) == 1 and stripped.isalpha():
+        # \mathrm{m} may be a unit, \mathbf{v} a vector: the parser sees which text it was.
+        kind = TEXTUAL if name in ("text", "mathrm", "textrm", "mbox", "unit") else LETTER
+        if stripped in "eid" and name == "mathrm":
+            kind = LETTER
+        tokens.append(Token(kind, stripped, spaced))
+    elif _is_wordy(stripped):
+        tokens.append(Token(TEXTUAL, " ".join(stripped.split()), spaced))
+    elif stripped:
+        inner: list[Token] = []
+        _scan(stripped, inner, depth + 1)
+        if inner:
+            inner[0] = inner[0]._replace(spaced=spaced)
+        tokens.extend(inner)
+    return close + 1
+
+
+def _is_wordy(content: str) -> bool:
+    """Whether a text group is words rather than mathematics put upright."""
+    if not content or "\\" in content or "$" in content:
+        return False
+    letters = sum(character.isalpha() for character in content)
+    digits = any(character.isdigit() for character in content)
+    return letters >= 2 and not digits and not any(c in "=<>+{}()[]," for c in content)
+
+
+def _word(lexeme: str, tokens: list[Token], spaced: bool) -> None:
+    if len(lexeme) == 1:
+        tokens.append(Token(LETTER, lexeme, spaced))
+        return
+    command = COMMAND_WORDS.get(lexeme)
+    if command is not None:
+        tokens.append(Token(COMMAND, command, spaced))
+    elif lexeme in GREEK_LETTERS:
+        tokens.append(Token(LETTER, lexeme, spaced))
+    elif lexeme.lower() in _CONNECTORS:
+        tokens.append(Token(WORD, lexeme.lower(), spaced))
+    else:
+        tokens.append(Token(WORD, lexeme, spaced))
+
+
+def _number(lexeme: str, tokens: list[Token], spaced: bool, in_brackets: bool) -> None:
+    """One number with separators, or the several numbers that it turns out to be."""
+    if lexeme.isdigit():
+        _check_digits(lexeme)
+        tokens.append(Token(NUM, lexeme, spaced))
+        return
+    parts = _GROUPS.split(lexeme)
+    if len(parts) == 1:
+        _check_digits(lexeme)
+        tokens.append(Token(NUM, lexeme, spaced))
+        return
+    groups = parts[::2]
+    separators = parts[1::2]
+    last_whole = groups[-1].split(".", 1)[0]
+    plain_commas = "," in separators
+    whole = (
+        len(set(separators)) == 1
+        and 0 < len(groups[0]) <= 3
+        and (groups[0] != "0" or separators[0] == "{,}")
+        and all(len(group) == 3 for group in groups[1:-1])
+        and len(last_whole) == 3
+        and not (plain_commas and in_brackets and "000" not in groups[1:])
+    )
+    if whole or all(separator not in (",", " ", "~", "\\ ") for separator in separators):
+        joined = "".join(groups)
+        _check_digits(joined)
+        tokens.append(Token(NUM, joined, spaced))
+        return
+    for index, group in enumerate(groups):
+        if index and separators[index - 1] in (",", "{,}"):
+            tokens.append(Token(OPERATOR, ",", False))
+        _check_digits(group)
+        tokens.append(Token(NUM, group, spaced if index == 0 else separators[index - 1] != ","))
+
+
+def _check_digits(lexeme: str) -> None:
+    if len(lexeme) > MAXIMUM_DIGITS:
+        raise LimitExceeded(f"a number of more than {MAXIMUM_DIGITS} digits")
+
+
+def _repeating(lexeme: str, spaced: bool) -> Token:
+    r"""0.1\overline{6}, 0.1(6) and 0.1666... as `0.1(6)`."""
+    found = _REPEAT_PARTS.match(lexeme)
+    if found is None:
+        raise NotMathematics("a repeating decimal could not be read")
+    whole, fixed, rest = found.groups()
+    _check_digits(lexeme)
+    if rest.startswith("...") or "dots" in rest:
+        fixed, period = _period_of(fixed)
+        if not period:
+            return Token(NUM, f"{whole or '0'}.{fixed}", spaced)
+    else:
+        period = "".join(character for character in rest if character.isdigit())
+    return Token(REPEATING, f"{whole or '0'}.{fixed}({period})", spaced)
+
+
+def _period_of(digits: str) -> tuple[str, str]:
+    """Fixed part and period of digits written out before an ellipsis; period may be empty."""
+    length = len(digits)
+    for size in range(1, min(length // 2, 12) + 1):
+        period = digits[-size:]
+        start = length - size
+        while start - size >= 0 and digits[start - size : start] == period:
+            start -= size
+        copies = (length - start) // size
+        if copies >= 3 or (copies >= 2 and size >= 2):
+            return digits[:start], period
+    return digits, ""
+
+
+def _merge(tokens: list[Token]) -> list[Token]:
+    """Join `^` with a degree sign, and drop what is only layout at either end."""
+    merged: list[Token] = []
+    index = 0
+    count = len(tokens)
+    while index < count:
+        token = tokens[index]
+        if token.kind == OPERATOR and token.text == "^" and index + 1 < count:
+            following = tokens[index + 1]
+            if following.text == "deg" and following.kind == OPERATOR:
+                merged.append(Token(OPERATOR, "deg"))
+                index += 2
+                continue
+            if (
+                following.text == "{"
+                and index + 3 < count
+                and tokens[index + 2] == (OPERATOR, "deg", tokens[index + 2].spaced)
+                and tokens[index + 3].text == "}"
+            ):
+                merged.append(Token(OPERATOR, "deg"))
+                index += 4
+                continue
+        merged.append(token)
+        index += 1
+    return merged
+
+
+def canonical_key(tokens: list[Token]) -> str:
+    """One string per notation-independent answer; equal keys mean equal answers."""
+    pieces: list[str] = []
+    for token in tokens:
+        if token.spaced and token.kind in (NUM, WORD) and pieces:
+            pieces.append(" ")
+        pieces.append(token.text)
+        if token.kind in (COMMAND, LETTER) and len(token.text) > 1:
+            pieces.append(" ")
+    return "".join(pieces)
