@@ -60,8 +60,8 @@ def check_deadline(name: str, predicted: float, allowed: float, backlog: float) 
     """
     if predicted > allowed:
         raise DeadlineUnreachable(
-            f"scorer {name!r} would be done in about {predicted:.2g} s, "
-            f"the deadline is in {allowed:.2g} s",
+            f"scorer {name!r} would be done in about {predicted:.3f} s, "
+            f"the deadline is in {allowed:.3f} s",
             _retry_after(min(predicted - allowed, backlog), known=True),
         )
 

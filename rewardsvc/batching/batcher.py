@@ -125,7 +125,7 @@ class Batcher:
             if deadline == math.inf:
                 deadline = None
             elif not deadline > now:  # also catches NaN
-                raise DeadlineExceeded(f"the deadline passed {now - deadline:.3g} s ago")
+                raise DeadlineExceeded(f"the deadline passed {now - deadline:.3f} s ago")
         queue = self._queue
         samples = 0
         for group in groups:
@@ -168,6 +168,8 @@ class Batcher:
             _, stuck = await asyncio.wait(tasks, timeout=LONGEST_STOP_SECONDS)
             if stuck:
                 logger.warning("scorer %r ignores that it was cancelled", self.name)
+        # A task that was cancelled before it ran has left its batch there.
+        self._running.clear()
         self._idle.notify()
 
     def portion_running(self, submission: Submission, index: int) -> float | None:
@@ -262,7 +264,7 @@ class Batcher:
                 submission.end_queued(
                     Status.TIMEOUT,
                     "the deadline passed before it was started: it waited "
-                    f"{now - submission.arrival:.3g} s in the queue",
+                    f"{now - submission.arrival:.3f} s in the queue",
                     now,
                 )
             queue.expired.clear()

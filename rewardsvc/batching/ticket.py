@@ -88,15 +88,15 @@ class Ticket:
         waited = now - submission.arrival
         prefix = "cancelled" if self._given_up is not None else "not done in time"
         if not submission.started(index):
-            reason = f"{prefix}: it waited {waited:.3g} s in the queue and was not started"
+            reason = f"{prefix}: it waited {waited:.3f} s in the queue and was not started"
             return Score.unscored(Status.TIMEOUT, reason), Timing(waited, 0.0)
         started = self._batcher.portion_running(submission, index)
         if started is None or started > now:
-            reason = f"{prefix}: it was partly scored after {waited:.3g} s"
+            reason = f"{prefix}: it was partly scored after {waited:.3f} s"
             return Score.unscored(Status.TIMEOUT, reason), Timing(waited, 0.0)
         reason = (
-            f"{prefix}: it was being scored for {now - started:.3g} s "
-            f"after {started - submission.arrival:.3g} s in the queue"
+            f"{prefix}: it was being scored for {now - started:.3f} s "
+            f"after {started - submission.arrival:.3f} s in the queue"
         )
         timing = Timing(started - submission.arrival, now - started)
         return Score.unscored(Status.TIMEOUT, reason), timing
