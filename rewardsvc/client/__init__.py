@@ -1,0 +1,8 @@
+"""Talking to a rewardsvc server: asynchronously, synchronously, or to a scripted stand-in."""
+
+from rewardsvc.client.aio import AsyncClient
+from rewardsvc.client.channel import KeepAlive, Tls
+from rewardsvc.client.retry import Retry
+from rewardsvc.client.samples import SampleLike
+
+__all__ = ["AsyncClient", "KeepAlive", "Retry", "SampleLike", "Tls"]
