@@ -79,7 +79,7 @@ class IsotonicCalibrator:
         _check_fittable(data)
         block = _pool(data)
         count = np.bincount(block).astype(np.float64)
-        total = np.bincount(block, weights=data.labels)
+        total = np.bincount(block, weights=data.labels).astype(np.float64)
         mean = total / count
         lower, upper = _jeffreys(total, count, mean)
         first = np.full(len(count), np.inf)
@@ -108,12 +108,12 @@ class IsotonicCalibrator:
             _interpolate(scores, self.x, self.upper),
         )
         rows = zip(*(column.tolist() for column in columns), strict=True)
-        return [Confidence(*row, self.method) for row in rows]
+        return [Confidence(mean, lower, upper, self.method) for mean, lower, upper in rows]
 
     @property
     def version(self) -> str:
         """Hash of the map: equal maps have equal versions."""
-        content = json.dumps(self._arrays(), sort_keys=True)
+        content = json.dumps([self.label_count, self._arrays()], sort_keys=True)
         return f"isotonic-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
     def to_json(self) -> dict[str, Any]:
@@ -204,7 +204,7 @@ def _pool(data: LabelledScores) -> NDArray[np.intp]:
 
 
 def _jeffreys(total: Array, count: Array, mean: Array) -> tuple[Array, Array]:
-    from scipy.stats import beta  # comes with scikit-learn
+    from scipy.stats import beta  # type: ignore[import-untyped]  # comes with scikit-learn
 
     tail = (1 - _INTERVAL) / 2
     a, b = total + 0.5, count - total + 0.5
