@@ -133,3 +133,11 @@ class InternalError(RewardServiceError):
 
     code = "INTERNAL"
     reason = "INTERNAL"
+
+    @classmethod
+    def of(cls, error: BaseException) -> InternalError:
+        """What the caller is told of an exception that nobody expected."""
+        return cls(
+            f"a defect of the service ({type(error).__name__}); "
+            "its log has the trace under the request id"
+        )

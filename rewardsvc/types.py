@@ -134,9 +134,13 @@ class Reference:
     rubric: tuple[Criterion, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+# Response and Result are made for every sample of every request: a frozen dataclass takes
+# five times as long to make, so these two are immutable by convention only.
+
+
+@dataclass(slots=True)
 class Response:
-    """One response to a group's prompt."""
+    """One response to a group's prompt. Not to be changed once made."""
 
     sample_id: str
     text: str | TokenIds
@@ -280,9 +284,11 @@ def _nothing() -> Mapping[str, str]:
     return _NOTHING
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Result:
     """The result of one sample: its reward, and everything needed to trust it.
+
+    Not to be changed once made.
 
     `reward` is None unless `status.scored`: a sample that was not scored is never a 0.
     """

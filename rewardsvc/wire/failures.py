@@ -52,10 +52,12 @@ CODES = {
 _NAMES = {number: name for name, number in CODES.items()}
 
 
-def status_of(error: RewardServiceError) -> status_pb2.Status:
-    """The google.rpc.Status of an error, with details."""
+def status_of(error: RewardServiceError, request_id: str = "") -> status_pb2.Status:
+    """The google.rpc.Status of an error, with details and the id that the log has it under."""
     status = status_pb2.Status(code=CODES[error.code], message=error.message)
     status.details.add().Pack(error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN))
+    if request_id:
+        status.details.add().Pack(error_details_pb2.RequestInfo(request_id=request_id))
     if isinstance(error, InvalidRequest):
         bad_request = error_details_pb2.BadRequest()
         for violation in error.violations:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from rewardsvc.types import (
     NO_TIMING,
     Component,
     Confidence,
+    Detail,
     MemberScore,
     Noise,
     Outcome,
@@ -39,39 +39,48 @@ _TEST_STATUSES = {int(number): status for status, number in _TEST_STATUS_NUMBERS
 # ── domain types to messages (server) ────────────────────────────────────────────────────
 
 
-def fill_results(message: result_pb2.GroupResult, results: Sequence[Result]) -> None:
-    """Adds the results of one group to its message."""
+def fill_results(
+    message: result_pb2.GroupResult, results: Sequence[Result], detail: Detail = Detail.FULL
+) -> None:
+    """Adds the results of one group to its message, as far as `detail` goes."""
     add = message.results.add
+    full = detail is Detail.FULL
+    timing = timing_message = None
     for result in results:
-        fields: dict[str, Any] = {
-            "sample_id": result.sample_id,
-            "status": _STATUS_NUMBERS[result.status],
-        }
+        # Results of a group share one timing: its message is made once.
+        if full and result.timing is not timing:
+            timing = result.timing
+            timing_message = _timing_message(timing)
+        added = add(
+            sample_id=result.sample_id,
+            status=_STATUS_NUMBERS[result.status],
+            reward=result.reward,
+            score=result.score,
+            timing=timing_message,
+        )
         if result.reason:
-            fields["status_reason"] = result.reason
-        if result.reward is not None:
-            fields["reward"] = result.reward
-        if result.score is not None:
-            fields["score"] = result.score
-        if result.disagreement is not None:
-            fields["disagreement"] = result.disagreement
-        if result.do_not_group_normalise:
-            fields["do_not_group_normalise"] = True
-        if result.timing is not NO_TIMING:
-            fields["timing"] = _timing_message(result.timing)
+            added.status_reason = result.reason
         if result.confidence is not None:
-            fields["confidence"] = _confidence_message(result.confidence)
-        if result.verdict is not None:
-            fields["verdict"] = _verdict_message(result.verdict)
-        if result.noise is not None:
-            fields["noise"] = noise_message(result.noise)
-        if result.members:
-            fields["members"] = [_member_message(member) for member in result.members]
-        if result.steps:
-            fields["steps"] = [_step_message(step) for step in result.steps]
-        if result.components:
-            fields["components"] = [_component_message(part) for part in result.components]
-        add(**fields)
+            added.confidence.CopyFrom(_confidence_message(result.confidence))
+        if result.do_not_group_normalise:
+            added.do_not_group_normalise = True
+        if full:
+            _add_details(added, result)
+
+
+def _add_details(message: result_pb2.Result, result: Result) -> None:
+    if result.disagreement is not None:
+        message.disagreement = result.disagreement
+    if result.verdict is not None:
+        message.verdict.CopyFrom(_verdict_message(result.verdict))
+    if result.noise is not None:
+        message.noise.CopyFrom(noise_message(result.noise))
+    if result.members:
+        message.members.extend(_member_message(member) for member in result.members)
+    if result.steps:
+        message.steps.extend(_step_message(step) for step in result.steps)
+    if result.components:
+        message.components.extend(_component_message(part) for part in result.components)
 
 
 def noise_message(noise: Noise) -> result_pb2.Noise:

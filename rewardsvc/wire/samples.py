@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from rewardsvc.errors import FieldViolation, InvalidRequest
+from rewardsvc.errors import InvalidRequest
 from rewardsvc.types import (
     Chat,
     ChatMessage,
@@ -49,14 +50,10 @@ def groups_from_message(request: ScoreRequest | ScoreStreamRequest) -> list[Grou
     if not request.groups:
         raise InvalidRequest.field("groups", "is empty; send at least one group")
     groups = [_group(message, index) for index, message in enumerate(request.groups)]
-    _refuse_repeated(((group.group_id, "group_id") for group in groups), "groups")
+    _refuse_repeated([group.group_id for group in groups], "groups[].group_id")
     _refuse_repeated(
-        (
-            (response.sample_id, f"responses[{place}].sample_id")
-            for group in groups
-            for place, response in enumerate(group.responses)
-        ),
-        "groups",
+        [response.sample_id for group in groups for response in group.responses],
+        "groups[].responses[].sample_id",
     )
     return groups
 
@@ -167,16 +164,10 @@ def _reference(message: sample_pb2.Reference, path: str) -> Reference:
     )
 
 
-def _refuse_repeated(ids: Iterable[tuple[str, str]], path: str) -> None:
-    seen: set[str] = set()
-    for identifier, name in ids:
-        if identifier in seen:
-            raise InvalidRequest(
-                FieldViolation(
-                    f"{path}[].{name}", f"{identifier!r} occurs twice; ids must be unique"
-                )
-            )
-        seen.add(identifier)
+def _refuse_repeated(ids: list[str], path: str) -> None:
+    if len(set(ids)) < len(ids):
+        repeated = next(identifier for identifier, count in Counter(ids).items() if count > 1)
+        raise InvalidRequest.field(path, f"{repeated!r} occurs twice; ids must be unique")
 
 
 # ── domain types to messages (client) ────────────────────────────────────────────────────

@@ -1,0 +1,146 @@
+"""Scores mathematical answers by the rule-based math verifier.
+
+The exact stages run here, on the event loop, which gets its turn back every few
+milliseconds. What they leave undecided goes to pre-forked workers that are killed on the
+pool's own clock; what those cannot settle in time is abstained from, never scored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from rewardsvc_verifiers.math import MathPolicy, MathVerifier, SymbolicTask
+from rewardsvc_verifiers.math.rates import VERSION as RATES_VERSION
+from rewardsvc_verifiers.workers import WorkerPool
+
+from rewardsvc.scorers.scorer import BatchLimits, weigh_by_characters
+from rewardsvc.scorers.verdicts import VerdictValues
+from rewardsvc.types import Group, Response, Score, ScorerDescription, Status, Verdict
+from rewardsvc.versions import version_of
+
+MEBIBYTE = 1024 * 1024
+_SLICE_SECONDS = 0.005
+
+
+class MathConfig(BaseModel):
+    """Configuration of the math scorer."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["math"] = "math"
+    policy: str = Field("default", description="Name of a MathPolicy.")
+    symbolic: bool = Field(True, description="Whether the symbolic stage runs, in workers.")
+    workers: int = Field(1, ge=1, le=256)
+    time_limit_seconds: float = Field(1.0, gt=0, le=60, description="Of one symbolic comparison.")
+    memory_limit_mebibytes: int = Field(512, ge=64, le=65536, description="Of one worker.")
+    patience_seconds: float = Field(
+        5.0, gt=0, le=600, description="Longest wait of a batch for its symbolic comparisons."
+    )
+    values: VerdictValues = VerdictValues()
+
+
+class MathScorer:
+    """Compares each response's declared answer with its reference answers."""
+
+    config_type: ClassVar[type[BaseModel]] = MathConfig
+    needs_reference = True
+    # Batches overlap so that one that waits for a worker does not hold up the others.
+    limits = BatchLimits(batches_in_flight=16)
+
+    def __init__(self, name: str, config: MathConfig, base_path: Path) -> None:
+        self.name = name
+        self.range = config.values.range
+        self._config = config
+        self._policy = MathPolicy.named(config.policy)
+        self._verifier = MathVerifier(self._policy)
+        self._pool: WorkerPool | None = None
+
+    def describe(self) -> ScorerDescription:
+        """Kind, version and policy."""
+        return ScorerDescription(
+            self.name,
+            "math",
+            version_of("math", self._config, repr(self._policy)),
+            properties={"policy": self._policy.name, "error_rates": RATES_VERSION},
+        )
+
+    def weigh(self, group: Group) -> list[int]:
+        """By characters; the prompt is never looked at."""
+        return weigh_by_characters(group, with_prompt=False)
+
+    async def start(self) -> None:
+        """Starts the workers and waits until one has answered."""
+        if not self._config.symbolic or self._pool is not None:
+            return
+        self._pool = WorkerPool(
+            self._config.workers,
+            time_limit_seconds=self._config.time_limit_seconds,
+            memory_limit_bytes=self._config.memory_limit_mebibytes * MEBIBYTE,
+        )
+        await asyncio.to_thread(self._pool.start)
+
+    async def close(self) -> None:
+        """Kills the workers."""
+        if self._pool is not None:
+            pool, self._pool = self._pool, None
+            await asyncio.to_thread(pool.close)
+
+    async def score(self, groups: Sequence[Group]) -> list[list[Score]]:
+        """Decides what can be decided here, then waits for the workers, within limits."""
+        verdicts: list[list[Verdict | SymbolicTask | str]] = []
+        slice_end = time.monotonic() + _SLICE_SECONDS
+        for group in groups:
+            judged: list[Verdict | SymbolicTask | str] = []
+            for response in group.responses:
+                judged.append(self._attempt(group, response))
+                if time.monotonic() > slice_end:
+                    await asyncio.sleep(0)
+                    slice_end = time.monotonic() + _SLICE_SECONDS
+            verdicts.append(judged)
+        tasks = [v for judged in verdicts for v in judged if isinstance(v, SymbolicTask)]
+        settled = await self._settle(tasks)
+        return [
+            [self._score(settled[id(v)] if isinstance(v, SymbolicTask) else v) for v in judged]
+            for judged in verdicts
+        ]
+
+    def _attempt(self, group: Group, response: Response) -> Verdict | SymbolicTask | str:
+        """A verdict, a task for the workers, or why neither can be."""
+        if not isinstance(response.text, str):
+            return f"The math scorer {self.name!r} needs text, not token ids."
+        reference = group.reference_of(response)
+        if reference is None or not reference.answers:
+            return f"The math scorer {self.name!r} needs a reference with at least one answer."
+        return self._verifier.attempt(response.text, self._verifier.prepare(reference.answers))
+
+    async def _settle(self, tasks: Sequence[SymbolicTask]) -> dict[int, Verdict]:
+        """The verdict of each task by its id; undecided for what was not done in time."""
+        if not tasks:
+            return {}
+        if self._pool is None:
+            return {id(task): task.undecided for task in tasks}
+        futures = [asyncio.wrap_future(self._pool.submit(task.job, task.payload)) for task in tasks]
+        await asyncio.wait(futures, timeout=self._config.patience_seconds)
+        verdicts = {}
+        for task, future in zip(tasks, futures, strict=True):
+            if future.done() and not future.cancelled():
+                verdicts[id(task)] = task.resolve(future.result())
+            else:
+                future.cancel()
+                verdicts[id(task)] = replace(
+                    task.undecided,
+                    reason="The symbolic comparison did not get its turn within "
+                    f"{self._config.patience_seconds:g} s.",
+                )
+        return verdicts
+
+    def _score(self, verdict: Verdict | str) -> Score:
+        if isinstance(verdict, str):
+            return Score.unscored(Status.ERROR, verdict)
+        return self._config.values.score(verdict)

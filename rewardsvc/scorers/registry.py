@@ -1,0 +1,38 @@
+"""The kinds of scorers: one line each. Modules are loaded only when a configuration uses them."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, cast
+
+from pydantic import BaseModel
+
+from rewardsvc.scorers.scorer import Scorer
+
+KINDS = {
+    "code": "rewardsvc.scorers.code:CodeScorer",
+    "constant": "rewardsvc.scorers.constant:ConstantScorer",
+    "ensemble": "rewardsvc.scorers.ensemble:EnsembleScorer",
+    "format": "rewardsvc.scorers.format:FormatScorer",
+    "math": "rewardsvc.scorers.math:MathScorer",
+}
+
+
+class ScorerKind(Protocol):
+    """A scorer class: its configuration's type, and how to make one."""
+
+    config_type: ClassVar[type[BaseModel]]
+
+    def __call__(self, name: str, config: Any, base_path: Path) -> Scorer:
+        """Makes a scorer; relative paths in `config` start at `base_path`.
+
+        Checks everything that can be checked cheaply, raising ConfigError or ValueError;
+        loading models is for `start`.
+        """
+
+
+def load_kind(kind: str) -> ScorerKind:
+    """The class of a kind; KeyError for an unknown one, ImportError where an extra is missing."""
+    module, _, attribute = KINDS[kind].partition(":")
+    return cast(ScorerKind, getattr(import_module(module), attribute))
