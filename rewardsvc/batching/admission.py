@@ -6,6 +6,7 @@ then expires costs the engine's time as well.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from rewardsvc.batching.latency import LatencyModel
@@ -40,7 +41,8 @@ def check_room(
     samples = queued[1] + wanted[1] - limits.max_queue_samples
     if tokens <= 0 and samples <= 0:
         return
-    retry = work_seconds(model, limits, max(tokens, 0), max(samples, 0))
+    usual = queued[0] / max(queued[1], 1)
+    retry = work_seconds(model, limits, max(tokens, samples * usual), max(samples, 0))
     what = (
         f"{queued[1]} of {limits.max_queue_samples} responses"
         if samples > 0
@@ -74,11 +76,25 @@ def work_seconds(model: LatencyModel, limits: BatchLimits, tokens: float, sample
 
 
 def finish_seconds(
-    model: LatencyModel, limits: BatchLimits, tokens: float, samples: float, running: float
+    model: LatencyModel,
+    limits: BatchLimits,
+    tokens: float,
+    samples: float,
+    running: float,
+    *,
+    shared: bool,
 ) -> float:
-    """Predicted seconds until the last of a backlog is done, behind what runs."""
-    last_batch = model.seconds(min(tokens, limits.max_batch_tokens))
-    return running + max(work_seconds(model, limits, tokens, samples), last_batch)
+    """Predicted seconds until the last of a backlog is done, behind `running` seconds.
+
+    In whole batches: what is in the last one is done when all of it is, and others fill it
+    up. When the scorer is `shared` between tenants, what arrives later may go first within a
+    round of turns: that is one batch more.
+    """
+    batches = max(tokens / limits.max_batch_tokens, samples / limits.max_batch_samples)
+    if batches <= 1:
+        return running + model.seconds(tokens)
+    rounds = math.ceil((math.ceil(batches) + shared) / limits.batches_in_flight)
+    return running + rounds * model.seconds(tokens / batches)
 
 
 def running_seconds(

@@ -230,13 +230,16 @@ class Batcher:
             model, limits, ((batch.tokens, now - batch.started) for batch in self._running)
         )
         all_tokens, all_samples = queue.tokens + tokens, queue.samples + samples
-        predicted = admission.finish_seconds(model, limits, all_tokens, all_samples, running)
+        shared = queue.is_shared_by(submission.tenant)
+        predicted = admission.finish_seconds(
+            model, limits, all_tokens, all_samples, running, shared=shared
+        )
         if predicted <= allowed:
             return
         key = first_key(now, deadline)
         until = queue.tokens_until(submission.tenant, tokens, key)
         part = all_samples * until / all_tokens
-        predicted = admission.finish_seconds(model, limits, until, part, running)
+        predicted = admission.finish_seconds(model, limits, until, part, running, shared=shared)
         backlog = admission.work_seconds(model, limits, queue.tokens, queue.samples)
         admission.check_deadline(self.name, predicted, allowed, running + backlog)
 

@@ -15,6 +15,8 @@ SEED_BATCHES = 5
 """Batches gathered before the first prediction."""
 FORGETTING = 0.95
 """Weight of the past at each batch: an effective memory of 20 batches."""
+CHANGE_FACTOR = 2.0
+"""As many batches in a row as make a seed, each off by this factor, mean that it has changed."""
 OUTLIER_RESIDUALS = 3.0
 """A batch slower than predicted by more mean residuals than this is taken to be that slow."""
 SEED_OUTLIER_FACTOR = 4.0
@@ -31,9 +33,10 @@ class LatencyModel:
     * The slope is multiplied by `b² / (b² + se(b)²)`: batches of nearly one size say nothing
       of other sizes, and a noisy slope must not make a larger batch look unreachable.
     * A batch that took much longer than predicted is learned as `OUTLIER_RESIDUALS` mean
-      residuals slower only. The mean residual grows by it, so that a lasting change is
-      followed within some tens of batches, and a single stall hardly moves the line.
-      Faster batches are learned as they are.
+      residuals slower only, so that a single stall hardly moves the line. Faster batches are
+      learned as they are.
+    * When `SEED_BATCHES` batches in a row took more than `CHANGE_FACTOR` times as long as
+      predicted, or less than that part of it, the past is forgotten: the engine has changed.
     """
 
     __slots__ = (
@@ -44,6 +47,8 @@ class LatencyModel:
         "_residual",
         "_seed",
         "_seen",
+        "_surprised_by_slower",
+        "_surprises",
         "_variance",
         "_weight",
     )
@@ -51,6 +56,8 @@ class LatencyModel:
     def __init__(self) -> None:
         self._seen = 0
         self._seed: list[tuple[float, float]] = []
+        self._surprises: list[tuple[float, float]] = []
+        self._surprised_by_slower = False
         self._weight = 0.0
         self._mean_tokens = 0.0
         self._mean_seconds = 0.0
@@ -74,9 +81,11 @@ class LatencyModel:
         if self._seen <= WARM_UP_BATCHES + SEED_BATCHES:
             self._seed.append((tokens, seconds))
             if self.ready:
-                self._learn_seed()
+                self._learn_seed(self._seed)
             return
         predicted = self.seconds(tokens)
+        if self._has_changed(tokens, seconds, predicted):
+            return
         residual = seconds - predicted
         limit = OUTLIER_RESIDUALS * self._residual + 0.1 * predicted
         if residual > limit:
@@ -98,18 +107,34 @@ class LatencyModel:
             fit = self._fit = self._solve()
         return fit
 
-    def _learn_seed(self) -> None:
-        usual_seconds = median(seconds for _, seconds in self._seed)
-        usual_tokens = median(tokens for tokens, _ in self._seed) or 1.0
-        for tokens, seconds in self._seed:
-            most = SEED_OUTLIER_FACTOR * usual_seconds * max(1.0, tokens / usual_tokens)
-            self._learn(tokens, min(seconds, most))
-        residuals = [
-            abs(min(seconds, SEED_OUTLIER_FACTOR * usual_seconds) - self.seconds(tokens))
-            for tokens, seconds in self._seed
-        ]
+    def _has_changed(self, tokens: float, seconds: float, predicted: float) -> bool:
+        """Starts afresh after enough surprises in a row, all in one direction."""
+        slower = seconds > CHANGE_FACTOR * predicted
+        if not slower and seconds * CHANGE_FACTOR >= predicted:
+            self._surprises.clear()
+            return False
+        if slower is not self._surprised_by_slower:
+            self._surprises.clear()
+            self._surprised_by_slower = slower
+        self._surprises.append((tokens, seconds))
+        if len(self._surprises) < SEED_BATCHES:
+            return False
+        self._weight = self._variance = self._covariance = 0.0
+        self._mean_tokens = self._mean_seconds = 0.0
+        self._learn_seed(self._surprises)
+        return True
+
+    def _learn_seed(self, seed: list[tuple[float, float]]) -> None:
+        usual_seconds = median(seconds for _, seconds in seed)
+        usual_tokens = median(tokens for tokens, _ in seed) or 1.0
+        most = SEED_OUTLIER_FACTOR * usual_seconds
+        capped = [(t, min(s, most * max(1.0, t / usual_tokens))) for t, s in seed]
+        seed.clear()
+        for tokens, seconds in capped:
+            self._learn(tokens, seconds)
+        self._residual = 0.0
+        residuals = [abs(seconds - self.seconds(tokens)) for tokens, seconds in capped]
         self._residual = sum(residuals) / len(residuals)
-        self._seed.clear()
         self._fit = None
 
     def _learn(self, tokens: float, seconds: float) -> None:

@@ -196,6 +196,10 @@ class FairQueue:
         self.tokens = self.samples = 0
         return left
 
+    def is_shared_by(self, tenant: str) -> bool:
+        """Whether another tenant than this one has work queued."""
+        return len(self._tenants) > (tenant in self._tenants)
+
     def tokens_until(self, tenant: str, tokens: int, key: float) -> float:
         """Tokens worked on until a newcomer's `tokens` are done, in all likelihood.
 

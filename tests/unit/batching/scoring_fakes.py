@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from rewardsvc.batching import Batcher
+from rewardsvc.scorers.scorer import BatchLimits
 from rewardsvc.types import Group, GroupScores, Response, Score, Status
 
 TOKENS = 10
@@ -101,3 +103,16 @@ async def turns(count: int = 5) -> None:
     """Lets everything happen that is due without time passing."""
     for _ in range(count):
         await asyncio.sleep(0)
+
+
+LIMITS = BatchLimits(max_batch_tokens=100, max_batch_samples=8)
+
+
+def gated(limits: BatchLimits = LIMITS, **options: object) -> tuple[Batcher, GatedScorer]:
+    """A batcher whose scorer holds every batch until the test answers it."""
+    scorer = GatedScorer()
+    return Batcher("gated", scorer.score, weigh, limits, **options), scorer  # type: ignore[arg-type]
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()

@@ -99,7 +99,7 @@ def test_a_stall_among_the_first_batches_does_not_spoil_it() -> None:
 @pytest.mark.parametrize("factor", [5.0, 0.2])
 def test_follows_a_lasting_change(factor: float) -> None:
     model = taught(line(0.02, 1e-5, 60))
-    for tokens, seconds in line(0.02 * factor, 1e-5 * factor, 150):
+    for tokens, seconds in line(0.02 * factor, 1e-5 * factor, SEED_BATCHES):
         model.observe(tokens, seconds)
     assert model.seconds(20_000) == pytest.approx(0.22 * factor, rel=0.1)
 
