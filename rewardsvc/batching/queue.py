@@ -166,7 +166,11 @@ class FairQueue:
         limits = self._limits
         batch = Batch(limits.max_batch_tokens, limits.max_batch_samples, now)
         ring = self._ring
+        vain = 0
         while ring:
+            if vain >= len(ring):
+                self._skip_vain_rounds(batch)
+                vain = 0
             name, tenant = ring[0]
             if len(ring) == 1:
                 credit = math.inf
@@ -186,6 +190,7 @@ class FairQueue:
             else:
                 tenant.in_turn = False
                 ring.rotate(-1)
+                vain = 0 if spent else vain + 1
         return batch if batch.portions else None
 
     def close(self) -> list[Submission]:
@@ -245,6 +250,18 @@ class FairQueue:
             if is_full or not spent:
                 return all_spent, is_full
         return all_spent, False
+
+    def _skip_vain_rounds(self, batch: Batch) -> None:
+        """Gives all tenants at once what they earn in the rounds in which none could spend."""
+        rounds = math.inf
+        for _, tenant in self._ring:
+            submission = tenant.first()
+            if submission is not None:
+                missing = submission.next_cost(batch) - tenant.credit
+                rounds = min(rounds, math.ceil(missing / (self._quantum * tenant.share)) - 1)
+        if 0 < rounds < math.inf:
+            for _, tenant in self._ring:
+                tenant.credit += rounds * self._quantum * tenant.share
 
     def _leave(self, tenant: Tenant, tokens: int, samples: int) -> None:
         tenant.tokens -= tokens

@@ -111,6 +111,18 @@ class Submission:
         """The share of its tokens that was taken, in [0, 1]."""
         return 1.0 - self.tokens / self.total_tokens if self.total_tokens else 1.0
 
+    def next_cost(self, batch: Batch) -> int:
+        """Tokens of the least that `fill` would move: a group, or a response of a large one."""
+        index = self._next_group
+        while self.finished[index] is not None:
+            index += 1
+        cost = self._costs[index]
+        weights = self._weights[index]
+        if cost <= batch.limit_tokens and len(weights) <= batch.limit_samples + 1:
+            return cost
+        assert not isinstance(weights, str)
+        return weights[0] + weights[1 + self._next_response]
+
     def fill(self, batch: Batch, credit: float) -> tuple[int, bool]:
         """Moves groups from the front into `batch`, as far as room and `credit` allow.
 

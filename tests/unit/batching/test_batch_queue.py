@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -185,6 +186,28 @@ def test_backlogged_tenants_never_drift_apart(shares: dict[str, float], seed: in
                 drift = served[one] / share - served[other] / other_share
                 quantum = LIMITS.max_batch_tokens / TURNS_IN_A_BATCH
                 assert drift <= quantum + largest / share + largest / other_share
+
+
+def test_small_shares_and_large_groups_cost_no_endless_rounds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A group of a whole batch, at a hundredth of a share, is worth 800 turns of saving."""
+    turns = 0
+    take_turn = FairQueue._take_turn
+
+    def counted(*args: Any) -> tuple[int, bool]:
+        nonlocal turns
+        turns += 1
+        return take_turn(*args)
+
+    monkeypatch.setattr(FairQueue, "_take_turn", counted)
+    tenants = [f"t{index}" for index in range(20)]
+    queue = FairQueue(LIMITS, dict.fromkeys(tenants, 0.01))
+    for tenant in tenants:
+        push(queue, [group(tenant, tokens=800)] * 2, tenant)
+    order = [names(queue.gather(0.0))[0] for _ in range(40)]
+    assert order == tenants * 2
+    assert turns <= 40 * 3
 
 
 def test_what_expired_is_set_aside_and_not_gathered() -> None:

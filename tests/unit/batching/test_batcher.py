@@ -9,7 +9,6 @@ import sys
 import pytest
 from scoring_fakes import (
     LIMITS,
-    GatedScorer,
     TimedScorer,
     assert_scored,
     gated,
