@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -78,7 +78,7 @@ class Exchange:
         self._room = asyncio.Event()
         self._open: set[_Ticket] = set()
         self._unclaimed = 0
-        self._fed = False
+        self._fed = self._ending = False
         self._number = 0
 
     async def run(
@@ -99,6 +99,7 @@ class Exchange:
                 self._room.set()
                 if self._fed and not self._unclaimed:
                     break
+            self._ending = True
             for _ in range(self._streams):
                 self._ready.put_nowait(None)
             await asyncio.wait(tasks, timeout=_PARTING_SECONDS)
@@ -180,56 +181,40 @@ class Exchange:
     # ── streams ──────────────────────────────────────────────────────────────────────────
 
     async def _lane(self) -> None:
-        while (ticket := await self._ready.get()) is not None:
-            if not ticket.finished and not await self._stream(ticket):
-                return
+        while not self._ending:
+            ticket = await self._ready.get()
+            if ticket is not None and not ticket.finished:
+                await self._stream(ticket)
 
-    async def _stream(self, first: _Ticket) -> bool:
-        """Carries messages over one RPC until it ends; False when there will be no more.
+    async def _stream(self, first: _Ticket) -> None:
+        """Carries messages over one RPC until it ends; what it left unanswered goes again.
 
-        The RPC lives for twice a message's time and takes new messages for half of its life,
-        so that the server sees enough time for each of them, and long jobs move to servers
-        that were added since.
+        Unless there is one deadline for everything, the RPC lives for twice a message's time
+        and takes new messages for half of its life, so that the server sees enough time for
+        each of them, and long jobs move to servers that were added since.
         """
         terms = self._terms
         endpoint = await self._endpoints.pick()
-        life = terms.deadline.remaining if terms.deadline else 2 * terms.timeout
-        call = endpoint.stub.ScoreStream(timeout=max(life, 0.001), metadata=terms.metadata)
-        takes_until = time.monotonic() + max(life, 2 * terms.timeout) / 2
+        if terms.deadline is None:
+            life, takes_until = 2 * terms.timeout, time.monotonic() + terms.timeout
+        else:
+            life, takes_until = max(terms.deadline.remaining, 0.001), terms.deadline.at
+        call = endpoint.stub.ScoreStream(timeout=life, metadata=terms.metadata)
         unanswered: dict[str, _Ticket] = {}
+        error: RewardServiceError = Unavailable("the stream ended with messages unanswered")
+        reading = asyncio.create_task(self._read(call, unanswered))
         stalled = False
-        more = True
 
         def stall() -> None:
             nonlocal stalled
             stalled = True
             call.cancel()
 
-        error: RewardServiceError = Unavailable("the stream ended with messages unanswered")
-        reading = asyncio.create_task(self._read(call, unanswered))
-        ticket: _Ticket | None = first
         try:
-            while ticket is not None:
-                if not ticket.finished:
-                    unanswered[ticket.message.request_id] = ticket
-                    if terms.retry.attempt_timeout is not None:
-                        ticket.stall = asyncio.get_running_loop().call_later(
-                            terms.retry.attempt_timeout, stall
-                        )
-                    await call.write(ticket.message)
-                if time.monotonic() >= takes_until:
-                    break
-                ticket = await self._next(reading)
-                more = ticket is not None or reading.done()
-            if not reading.done():
-                await call.done_writing()
+            await self._write(call, first, unanswered, reading, takes_until, stall)
             await reading
-        except grpc.aio.AioRpcError as failure:
-            error = error_of_rpc(failure)
-            if isinstance(error, DeadlineExceeded):  # the stream's; each message has its own
-                error = Unavailable(f"the stream's time ran out: {error.message}")
-        except asyncio.InvalidStateError:
-            # The call ended between a read and a write; the reader knows why.
+        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            # Of a call that ended, writes know only that it did; the reader knows why.
             error = await _reason(reading, error)
         except asyncio.CancelledError:
             task = asyncio.current_task()
@@ -242,19 +227,43 @@ class Exchange:
             await asyncio.gather(reading, return_exceptions=True)
         if unanswered:
             endpoint.suspect(error)
-        for left in unanswered.values():
-            self._failed(left, error)
-        return more or bool(unanswered)
+        for ticket in unanswered.values():
+            self._failed(ticket, error)
 
-    async def _next(self, reading: asyncio.Task[None]) -> _Ticket | None:
-        """The next message to send; None when there is none any more, or the stream ended."""
-        if reading.done():
+    async def _write(
+        self,
+        call: Any,
+        first: _Ticket,
+        unanswered: dict[str, _Ticket],
+        reading: asyncio.Task[None],
+        takes_until: float,
+        stall: Callable[[], None],
+    ) -> None:
+        """Sends messages until there are no more, the stream ended, or its time is up."""
+        limit = self._terms.retry.attempt_timeout
+        ticket: _Ticket | None = first
+        while ticket is not None:
+            if not ticket.finished:
+                unanswered[ticket.message.request_id] = ticket
+                if limit is not None:
+                    ticket.stall = asyncio.get_running_loop().call_later(limit, stall)
+                await call.write(ticket.message)
+            ticket = await self._next(reading, takes_until)
+        if not reading.done():
+            await call.done_writing()
+
+    async def _next(self, reading: asyncio.Task[None], takes_until: float) -> _Ticket | None:
+        """The next message to send; None when there is none for this stream any more."""
+        left = takes_until - time.monotonic()
+        if reading.done() or left <= 0:
             return None
         if not self._ready.empty():
             return self._ready.get_nowait()
         getting = asyncio.create_task(self._ready.get())
         try:
-            await asyncio.wait((getting, reading), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(
+                (getting, reading), timeout=left, return_when=asyncio.FIRST_COMPLETED
+            )
         finally:
             if not getting.done():
                 getting.cancel()
@@ -280,7 +289,10 @@ async def _reason(reading: asyncio.Task[None], otherwise: RewardServiceError) ->
     try:
         await reading
     except grpc.aio.AioRpcError as failure:
-        return error_of_rpc(failure)
+        error = error_of_rpc(failure)
+        if isinstance(error, DeadlineExceeded):  # the stream's; each message has its own
+            return Unavailable(f"the stream's time ran out: {error.message}")
+        return error
     return otherwise
 
 

@@ -13,6 +13,9 @@ from rewardsvc.errors import RewardServiceError, Unavailable
 from rewardsvc.wire.failures import error_of
 
 _DETAILS_KEY = "grpc-status-details-bin"
+# A proxy that resets a stream, and a write to a stream that broke, whose own status grpc.aio
+# then hides: nobody answered, which is what UNAVAILABLE says.
+_LOST = ("RST_STREAM", "Internal error from Core")
 
 
 def error_of_rpc(error: grpc.aio.AioRpcError) -> RewardServiceError:
@@ -21,9 +24,8 @@ def error_of_rpc(error: grpc.aio.AioRpcError) -> RewardServiceError:
     if status is not None:
         return error_of(status)
     message = error.details() or ""
-    # A proxy that resets the stream shows as INTERNAL; nobody answered, as with UNAVAILABLE.
-    if error.code() is grpc.StatusCode.INTERNAL and "RST_STREAM" in message:
-        return Unavailable(message)
+    if error.code() is grpc.StatusCode.INTERNAL and any(lost in message for lost in _LOST):
+        return Unavailable(f"the connection was lost: {message}")
     return error_of(status_pb2.Status(code=error.code().value[0], message=message))
 
 
