@@ -228,7 +228,15 @@ def _describe(
     error: ValidationError, model: type[BaseModel], source: str, prefix: tuple[str, ...]
 ) -> str:
     lines = []
-    for fault in error.errors(include_url=False):
+    faults = error.errors(include_url=False)
+    for fault in faults:
+        # A container complains of having too few valid items; the items say it better.
+        if any(
+            other["loc"][: len(fault["loc"])] == fault["loc"]
+            for other in faults
+            if other is not fault
+        ):
+            continue
         location = (*prefix, *fault["loc"])
         key = _dotted(location)
         if fault["type"] == "extra_forbidden":

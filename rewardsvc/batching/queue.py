@@ -2,7 +2,8 @@
 
 Pure: the clock is passed in. Between tenants this is deficit round robin (Shreedhar and
 Varghese, 1995) with tokens in place of bytes: at each turn a tenant earns a quantum, by its
-share, and spends it on whole groups. A tenant that is alone spends without limit.
+share, and spends it on whole groups; where the number of samples is what fills a batch, a
+sample costs its part of the batch. A tenant that is alone spends without limit.
 
 Within a tenant the submission with the smallest key goes first, equals in order of arrival.
 The key of a submission is its deadline; one without a deadline gets `PATIENCE_SECONDS`, so
@@ -127,6 +128,7 @@ class FairQueue:
         self._shares = dict(shares or {})
         check_shares(self._shares)
         self._quantum = limits.max_batch_tokens / TURNS_IN_A_BATCH
+        self._tokens_a_sample = limits.max_batch_tokens / limits.max_batch_samples
         self._tenants: dict[str, Tenant] = {}
         self._ring: deque[tuple[str, Tenant]] = deque()
         self.tokens = 0
@@ -179,9 +181,11 @@ class FairQueue:
                     tenant.credit += self._quantum * tenant.share
                     tenant.in_turn = True
                 credit = tenant.credit
+            samples = batch.samples
             spent, is_full = self._take_turn(tenant, batch, credit)
             if credit is not math.inf:
-                tenant.credit -= spent
+                # A batch that is full of short samples is as used up as one full of tokens.
+                tenant.credit -= max(spent, (batch.samples - samples) * self._tokens_a_sample)
             if not tenant:
                 ring.popleft()
                 del self._tenants[name]

@@ -24,7 +24,7 @@ from rewardsvc.calibration import METHODS
 from rewardsvc.config import ComponentConfig, Config, RewardConfig, TlsConfig
 from rewardsvc.errors import ConfigError, RewardServiceError
 from rewardsvc.pipeline import RewardPipeline, ScorerSlot
-from rewardsvc.server.interceptors import CallInterceptor
+from rewardsvc.server.calls import WatchedRegistration
 from rewardsvc.server.servicer import RewardServicer
 from rewardsvc.telemetry.metrics import Metrics
 from rewardsvc.v1 import reward_service_pb2, reward_service_pb2_grpc
@@ -62,9 +62,7 @@ class RewardServer:
         """Opens the port, alive but not ready; returns the address that clients dial."""
         settings = self._config.server
         hard_limit = 2 * settings.max_message_bytes
-        calls = CallInterceptor(self.metrics, settings.max_message_bytes, f"/{SERVICE}/")
         server = grpc.aio.server(
-            interceptors=[calls],
             options=[
                 ("grpc.max_receive_message_length", hard_limit),
                 ("grpc.max_send_message_length", hard_limit),
@@ -74,7 +72,10 @@ class RewardServer:
                 ("grpc.keepalive_permit_without_calls", 1),
             ],
         )
-        reward_service_pb2_grpc.add_RewardServiceServicer_to_server(self._servicer, server)
+        reward_service_pb2_grpc.add_RewardServiceServicer_to_server(
+            self._servicer,
+            WatchedRegistration(server, self.metrics, settings.max_message_bytes),
+        )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection(
             (SERVICE, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name), server

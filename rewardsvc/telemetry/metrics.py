@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
@@ -98,7 +99,7 @@ class Metrics:
             "rewardsvc_queue_depth", "Samples waiting.", ["scorer"], registry=registry
         )
 
-        self._batches: dict[str, tuple[Histogram, ...]] = {}
+        self._children: dict[tuple[Any, ...], Any] = {}
 
     def watch_queue(self, scorer: str, depth: Callable[[], float]) -> None:
         """Reads a batcher's queue depth whenever metrics are collected."""
@@ -118,21 +119,27 @@ class Metrics:
 
     def observe_results(self, reward: str, results: list[list[Result]]) -> dict[Status, int]:
         """Counts the statuses, which it returns, verdicts and disagreement of one request."""
+        ok = 0  # counted apart: hashing an enum member for every sample is dear
         statuses: dict[Status, int] = {}
         verdicts: dict[tuple[str, str], int] = {}
-        disagreement = self._disagreement.labels(reward)
+        disagreement = self._child(self._disagreement, reward)
         for group in results:
             for result in group:
-                statuses[result.status] = statuses.get(result.status, 0) + 1
+                if result.status is Status.OK:
+                    ok += 1
+                else:
+                    statuses[result.status] = statuses.get(result.status, 0) + 1
                 if result.verdict is not None:
                     key = (result.verdict.outcome, result.verdict.stage)
                     verdicts[key] = verdicts.get(key, 0) + 1
                 if result.disagreement is not None:
                     disagreement.observe(result.disagreement)
+        if ok:
+            statuses[Status.OK] = ok
         for status, count in statuses.items():
-            self._results.labels(reward, status.value).inc(count)
+            self._child(self._results, reward, status.value).inc(count)
         for (outcome, stage), count in verdicts.items():
-            self._verdicts.labels(reward, outcome, stage).inc(count)
+            self._child(self._verdicts, reward, outcome, stage).inc(count)
         return statuses
 
     # ── BatchObserver ───────────────────────────────────────────────────────────────────
@@ -148,18 +155,13 @@ class Metrics:
         seconds: float,
     ) -> None:
         """One batch was scored."""
-        batches = self._batches.get(name)
-        if batches is None:
-            batches = self._batches[name] = (
-                self._batch_samples.labels(name),
-                self._batch_tokens.labels(name),
-                self._queue_seconds.labels(name),
-                self._inference_seconds.labels(name),
-            )
-        for histogram, value in zip(
-            batches, (samples, tokens, longest_queue_seconds, seconds), strict=True
+        for histogram, value in (
+            (self._batch_samples, samples),
+            (self._batch_tokens, tokens),
+            (self._queue_seconds, longest_queue_seconds),
+            (self._inference_seconds, seconds),
         ):
-            histogram.observe(value)
+            self._child(histogram, name).observe(value)
 
     def batch_failed(self, name: str, *, groups: int, samples: int, error: str) -> None:
         """One batch raised or was answered in the wrong shape."""
@@ -168,3 +170,11 @@ class Metrics:
     def dropped(self, name: str, *, samples: int, why: DropReason) -> None:
         """Samples left the queue without any work."""
         self._dropped.labels(name, why).inc(samples)
+
+    def _child(self, metric: Any, *labels: str) -> Any:
+        """The child of a metric; looking it up in the library takes a lock and much longer."""
+        key = (metric, *labels)
+        child = self._children.get(key)
+        if child is None:
+            child = self._children[key] = metric.labels(*labels)
+        return child

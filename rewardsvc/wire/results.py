@@ -25,6 +25,7 @@ from rewardsvc.v1 import result_pb2
 _STATUS_NUMBERS: dict[Status, result_pb2.ScoreStatus] = {
     status: getattr(result_pb2, f"SCORE_STATUS_{status.name}") for status in Status
 }
+_OK = _STATUS_NUMBERS[Status.OK]
 _STATUSES = {int(number): status for status, number in _STATUS_NUMBERS.items()}
 _OUTCOME_NUMBERS: dict[Outcome, result_pb2.Outcome] = {
     outcome: getattr(result_pb2, f"OUTCOME_{outcome.name}") for outcome in Outcome
@@ -53,7 +54,8 @@ def fill_results(
             timing_message = _timing_message(timing)
         added = add(
             sample_id=result.sample_id,
-            status=_STATUS_NUMBERS[result.status],
+            # Hashing an enum member for every sample is dear.
+            status=_OK if result.status is Status.OK else _STATUS_NUMBERS[result.status],
             reward=result.reward,
             score=result.score,
             timing=timing_message,

@@ -3,8 +3,9 @@
 Prints, for single-sample unary calls, 64-sample unary calls and streams of single samples,
 the rate, p50 and p99 latency and server CPU of
 
-* `plain`: a bare grpc.aio server (uvloop) that reads each response's text and answers with a
-  sample id, a status and a constant reward: the floor for any Python gRPC service;
+* `plain`: a bare grpc.aio server (uvloop) that gathers the texts of a message, as one must to
+  score them together, and answers each with a sample id, a status and a constant reward: the
+  floor for any Python gRPC service;
 * `rewardsvc`: the whole service with a constant scorer.
 
 Each server runs in a process of its own, the load generator in this one; rounds alternate
@@ -60,13 +61,14 @@ class PlainServicer(reward_service_pb2_grpc.RewardServiceServicer):
             yield self._answer(request, reward_service_pb2.ScoreStreamResponse())
 
     def _answer(self, request, response):
-        for group in request.groups:
+        texts = [[sample.text for sample in group.responses] for group in request.groups]
+        for group, group_texts in zip(request.groups, texts, strict=True):
             results = response.groups.add(group_id=group.group_id).results
-            for sample in group.responses:
+            for sample, text in zip(group.responses, group_texts, strict=True):
                 results.add(
                     sample_id=sample.sample_id,
                     status=result_pb2.SCORE_STATUS_OK,
-                    reward=float(len(sample.text) > 0),
+                    reward=float(len(text) > 0),
                 )
         response.request_id = request.request_id
         return response
