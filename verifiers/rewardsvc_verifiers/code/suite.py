@@ -104,6 +104,11 @@ class Function:
         tests: in order.
         absolute_tolerance, relative_tolerance: for floats, anywhere inside the value; 0 is exact.
         tuples_equal_lists: for formats that come from JSON.
+        reference: a program that defines the function; where a test expects nothing, what the
+            reference returns, in a box of its own, is expected.
+        checker: source of a Python program that defines
+            `check(arguments, result, expected) -> bool`; it runs in a box of its own and
+            decides instead of equality.
     """
 
     name: str
@@ -111,6 +116,8 @@ class Function:
     absolute_tolerance: float = 0.0
     relative_tolerance: float = 0.0
     tuples_equal_lists: bool = False
+    reference: str = ""
+    checker: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +129,15 @@ class Script:
         entry_points: what the candidate must define; these shadow builtins of the same name.
         pytest: whether pytest runs the source.
         module: the name under which the tests may import the candidate.
+        preamble: the dataset's own code that the tests need, run before them without its
+            definitions of the entry points.
     """
 
     source: str
     entry_points: tuple[str, ...]
     pytest: bool = False
     module: str = "solution"
+    preamble: str = ""
 
 
 Kind = Stdio | Function | Script
@@ -232,6 +242,55 @@ class TestSuite:
     ) -> TestSuite:  # fmt: skip
         """A pytest file that imports the candidate as `module`, each collected item a test."""
         return cls(Script(source, tuple(entry_points), pytest=True, module=module), **options)
+
+    @staticmethod
+    def from_humaneval(row: Mapping[str, Any], **options: Any) -> TestSuite:
+        """A HumanEval row; see `formats.humaneval`."""
+        from rewardsvc_verifiers.code.formats import from_humaneval
+
+        return from_humaneval(row, **options)
+
+    @staticmethod
+    def from_mbpp(row: Mapping[str, Any], **options: Any) -> TestSuite:
+        """An MBPP row; see `formats.mbpp`."""
+        from rewardsvc_verifiers.code.formats import from_mbpp
+
+        return from_mbpp(row, **options)
+
+    @staticmethod
+    def from_evalplus(row: Mapping[str, Any], **options: Any) -> TestSuite:
+        """A HumanEval+ or MBPP+ row; see `formats.evalplus`."""
+        from rewardsvc_verifiers.code.formats import from_evalplus
+
+        return from_evalplus(row, **options)
+
+    @staticmethod
+    def from_apps(row: Mapping[str, Any], **options: Any) -> TestSuite:
+        """An APPS or TACO row; see `formats.apps`."""
+        from rewardsvc_verifiers.code.formats import from_apps
+
+        return from_apps(row, **options)
+
+    @staticmethod
+    def from_livecodebench(row: Mapping[str, Any], **options: Any) -> TestSuite:
+        """A LiveCodeBench row; see `formats.livecodebench`."""
+        from rewardsvc_verifiers.code.formats import from_livecodebench
+
+        return from_livecodebench(row, **options)
+
+    @staticmethod
+    def from_prime(ground_truth: str | Mapping[str, Any], **options: Any) -> TestSuite:
+        """A verl or PRIME ground truth; see `formats.prime`."""
+        from rewardsvc_verifiers.code.formats import from_prime
+
+        return from_prime(ground_truth, **options)
+
+    @staticmethod
+    def from_sandbox_fusion(cases: str | Sequence[Mapping[str, Any]], **options: Any) -> TestSuite:
+        """SandboxFusion's online-judge cases; see `formats.sandbox_fusion`."""
+        from rewardsvc_verifiers.code.formats import from_sandbox_fusion
+
+        return from_sandbox_fusion(cases, **options)
 
     def with_limits(self, **limits: Any) -> TestSuite:
         """The same suite with some limits changed."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import reprlib
+from dataclasses import replace
 from typing import Any
 
 from rewardsvc_verifiers.code import codec
 from rewardsvc_verifiers.code.equality import same
+from rewardsvc_verifiers.code.kinds.trusted import TrustedProgram
 from rewardsvc_verifiers.code.languages.base import Program
 from rewardsvc_verifiers.code.programs.candidate import VALUE
 from rewardsvc_verifiers.code.running import (
@@ -33,18 +35,27 @@ def run(program: Program, suite: TestSuite, toolbox: Toolbox) -> list[TestOutcom
     kind = suite.kind
     assert isinstance(kind, Function)
     outcomes: list[TestOutcome] = []
-    with Box(toolbox, program, suite.limits) as box:
+    with (
+        Box(toolbox, program, suite.limits) as box,
+        TrustedProgram(kind.reference, "the reference", suite, toolbox) as reference,
+        TrustedProgram(kind.checker or "", "the checker", suite, toolbox) as checker,
+    ):
         box.job()
         for number, test in enumerate(kind.tests, start=1):
             name = f"call {number}"
-            result = retried(lambda t=test, n=name: _one(box, suite, n, t))
+            result = retried(
+                lambda t=test, n=name: _one(box, suite, n, t, reference, checker)
+            )
             outcomes.append(result)
             if suite.stop_at_first_failure and result.status is not TestStatus.PASSED:
                 break
     return outcomes
 
 
-def _one(box: Box, suite: TestSuite, name: str, test: FunctionTest) -> TestOutcome:
+def _one(
+    box: Box, suite: TestSuite, name: str, test: FunctionTest, reference: TrustedProgram,
+    checker: TrustedProgram,
+) -> TestOutcome:  # fmt: skip
     kind = suite.kind
     assert isinstance(kind, Function)
     arguments = codec.encode([list(test.arguments), dict(test.keywords)])
@@ -57,18 +68,28 @@ def _one(box: Box, suite: TestSuite, name: str, test: FunctionTest) -> TestOutco
         if trouble is not None:
             return outcome(name, ended, *trouble)
         answer = channel.read_all(opened.extra[1], codec.MAXIMUM_BYTES + 2)
-    difference = _difference(answer, kind, test)
+    try:
+        if not test.expected:
+            test = replace(test, expected=(reference.call(kind.name, arguments),))
+        difference = _difference(answer, kind, test, checker)
+    except SandboxError as error:
+        return sandbox_error(name, error)
     status = TestStatus.PASSED if difference is None else TestStatus.WRONG_ANSWER
     return outcome(name, ended, status, difference or "")
 
 
-def _difference(answer: bytes, kind: Function, test: FunctionTest) -> str | None:
+def _difference(
+    answer: bytes, kind: Function, test: FunctionTest, checker: TrustedProgram
+) -> str | None:
     if answer[:1] != VALUE:
         return answer[1:300].decode("utf-8", "replace") or "the function returned nothing readable"
     try:
         actual = codec.decode(answer[1:])
     except codec.CodecError as error:
         return f"the returned value cannot be read: {error}"
+    if kind.checker is not None:
+        given = [list(test.arguments), actual, test.expected[0]]
+        return None if checker.asks(given) else "the checker says no"
     for expected in test.expected:
         if same(
             actual, expected, absolute=kind.absolute_tolerance, relative=kind.relative_tolerance,

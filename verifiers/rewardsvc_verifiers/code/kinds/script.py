@@ -70,7 +70,8 @@ def run(program: Program, suite: TestSuite, toolbox: Toolbox) -> list[TestOutcom
     """
     kind = suite.kind
     assert isinstance(kind, Script)
-    grader = Program(_grader_profile(kind), kind.source.encode(), "grade")
+    source = json.dumps({"source": kind.source, "preamble": kind.preamble}).encode()
+    grader = Program(_grader_profile(kind), source, "grade")
     load = {
         "grader": "pytest" if kind.pytest else "asserts",
         "entry_points": list(kind.entry_points),

@@ -68,8 +68,19 @@ class _Split(ast.NodeTransformer):
 
 
 def prepare(text: str, arguments: dict[str, Any]) -> Prepared:
-    """Parses and instruments tests; raises what parsing raises."""
-    tree = ast.parse(text)
+    """Parses and instruments tests; raises what parsing raises.
+
+    Args:
+        text: JSON of the tests' `source` and `preamble`; see `suite.Script`.
+    """
+    given = json.loads(text)
+    tree = ast.parse(given["source"])
+    preamble = ast.parse(given["preamble"])
+    tree.body[:0] = [
+        node
+        for node in preamble.body
+        if getattr(node, "name", None) not in arguments["entry_points"]
+    ]
     names = _unresolved(tree) | _imported(tree, arguments["module"])
     names |= set(arguments["entry_points"])
     tests: tuple[str, ...] = ()
