@@ -8,12 +8,14 @@ undecided. Calculus and environments are in `parser_forms`.
 
 from __future__ import annotations
 
+import contextlib
 from fractions import Fraction
 from typing import Final
 
-from rewardsvc_verifiers.math import parser_forms, tree
+from rewardsvc_verifiers.math import parser_forms, parser_units, tree
 from rewardsvc_verifiers.math.tokens import (
     COMMAND,
+    DIGITS,
     END_TOKEN,
     LETTER,
     NUM,
@@ -62,6 +64,15 @@ _BASE_WORDS: Final = {
     "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8,
     "nine": 9, "ten": 10, "eleven": 11, "twelve": 12, "sixteen": 16,
 }  # fmt: skip
+#: Words between parts, and what a list that holds them is called.
+CONNECTIVES: Final = {
+    "and": "and", "or": "or", "for": "where", "where": "where", "with": "where",
+    "for any": "where", "for all": "where", "for some": "where", "for every": "where",
+    "such that": "where", "if": "where", "when": "where", "provided": "where",
+    "for integer": "where", "for integers": "where", "any": "where", "all": "where",
+    "but": "and", "as well as": "and",
+}  # fmt: skip
+_CALLABLE_LETTERS: Final = frozenset({"f", "g", "h", "F", "G", "P", "Q", "Gamma"})
 _SYMBOL_WORD_LETTERS: Final = 4
 
 
@@ -146,7 +157,7 @@ class Parser:
                     if power >= PRODUCT_POWER:
                         break
                     self.position += 1
-                    right = self.expression(PRODUCT_POWER)
+                    right = self.expression(IMPLICIT_POWER)
                     left = self.make(tree.MULTIPLY if text == "*" else tree.DIVIDE, (left, right))
                     continue
                 if text == "!" or text == "%" or text == "deg" or text == "'":
@@ -188,7 +199,7 @@ class Parser:
                     left = self.juxtaposed(left, token)
                     continue
                 break
-            if kind == WORD and text in ("and", "or"):
+            if (kind == WORD or kind == TEXTUAL) and text in CONNECTIVES:
                 if power >= SEPARATOR:
                     break
                 left = self.separated(left)
@@ -268,11 +279,16 @@ class Parser:
             return self.make(tree.PERCENT, (left,))
         if text == "deg":
             following = self.peek()
-            if following.kind == LETTER and following.text in ("C", "F", "K"):
-                raise NotMathematics("a temperature")
+            if following.kind in (LETTER, TEXTUAL) and following.text in ("C", "F"):
+                self.position += 1
+                scale = "celsius" if following.text == "C" else "fahrenheit"
+                return self.make(tree.QUANTITY, (left,), scale)
             return self.make(tree.DEGREE, (left,))
         if left.kind == tree.SYMBOL:
-            return tree.symbol(left.name + "'")
+            name = left.name + "'"
+            if self.at("(") and left.name.rstrip("'") in _CALLABLE_LETTERS:
+                return self.called(name)
+            return tree.symbol(name)
         raise NotMathematics("a prime after no name")
 
     def subscript(self, left: Node) -> Node:
@@ -293,7 +309,10 @@ class Parser:
                 raise NotMathematics("a subscript on a number that is no base")
             return base_n(digits, base)
         if left.kind == tree.SYMBOL and len(text) <= 20:
-            return tree.symbol(f"{left.name}_{text}")
+            name = f"{left.name}_{text}"
+            if self.at("(") and left.name in _CALLABLE_LETTERS:
+                return self.called(name)
+            return tree.symbol(name)
         raise NotMathematics("a subscript on no name")
 
     def relation(self, left: Node) -> Node:
@@ -324,11 +343,11 @@ class Parser:
             if token.kind == OPERATOR and token.text in (",", ";"):
                 self.position += 1
                 names.add(token.text)
-                while self.peek().kind == WORD and self.peek().text in ("and", "or"):
-                    names.add(self.take().text)
-            elif token.kind == WORD and token.text in ("and", "or"):
+                while self.peek().kind in (WORD, TEXTUAL) and self.peek().text in CONNECTIVES:
+                    names.add(CONNECTIVES[self.take().text])
+            elif token.kind in (WORD, TEXTUAL) and token.text in CONNECTIVES:
                 self.position += 1
-                names.add(token.text)
+                names.add(CONNECTIVES[token.text])
             else:
                 break
             if self.peek().kind == "end" and token.text in (",", ";"):
@@ -338,7 +357,11 @@ class Parser:
                 raise LimitExceeded("too many items in a list")
         if len(items) == 1:
             return left
-        name = "or" if "or" in names else ("and" if "and" in names else "")
+        name = next((word for word in ("or", "where", "and") if word in names), "")
+        if name == "and" and len(items) == 2 and items[0].kind == items[1].kind == tree.QUANTITY:
+            if items[0].name != items[1].name:
+                with contextlib.suppress(NotMathematics):
+                    return parser_units.added(self, items[0], items[1])
         return self.make(tree.LIST, tuple(items), name)
 
     def ratio(self, left: Node) -> Node:
@@ -348,7 +371,11 @@ class Parser:
         return self.make(tree.RATIO, tuple(parts))
 
     def juxtaposed(self, left: Node, token: Token) -> Node:
-        """Implied multiplication, a mixed number, or a function call f(x)."""
+        """Implied multiplication, a mixed number, or a unit after a value."""
+        if parser_units.starts_unit(self, left, token):
+            return parser_units.read_unit(self, left)
+        if token.kind == NUM and left.kind == tree.QUANTITY:
+            return parser_units.compound(self, left)
         if token.kind == NUM and left.kind in (tree.NUMBER, tree.DECIMAL):
             return self.mixed_plain(left)
         if (
@@ -361,10 +388,6 @@ class Parser:
             if _is_proper_fraction(fraction):
                 return self.make(tree.MIXED, (left, fraction))
             return self.make(tree.MULTIPLY, (left, self.continued(fraction)))
-        if token.text == "(" and left.kind == tree.SYMBOL and _is_function_name(left.name):
-            self.position += 1
-            arguments = self.bracketed(")")
-            return self.make(tree.FUNCTION, arguments, left.name)
         if token.kind in (NUM, REPEATING) and left.kind in (tree.SYMBOL, tree.CONSTANT):
             if not token.spaced and self.tokens[self.position - 1].kind == LETTER:
                 raise NotMathematics("a digit after a letter")
@@ -461,6 +484,8 @@ class Parser:
         if kind == NUM:
             return number(token.text)
         if kind == LETTER:
+            if self.at("(") and token.text in _CALLABLE_LETTERS:
+                return self.called(token.text)
             return _letter(token.text)
         if kind == COMMAND:
             return self.command(token.text)
@@ -470,6 +495,8 @@ class Parser:
             return repeating(token.text)
         if kind == WORD:
             return self.word(token)
+        if kind == DIGITS:
+            return Node(tree.TEXT, (), token.text)
         if kind == TEXTUAL and len(token.text) == 1 and token.text.isalpha():
             return _letter(token.text)
         if kind == TEXTUAL and self.text_words:
@@ -587,8 +614,11 @@ class Parser:
             return self.make(tree.EMPTY_SET)
         if name in _ACCENTS:
             return self.accent(name)
-        if name in ("dollar", "euro", "pound", "yen"):
-            return self.expression(PREFIX_POWER)
+        if name in parser_units.CURRENCIES:
+            value = self.expression(PREFIX_POWER)
+            if value.kind == tree.QUANTITY:
+                raise NotMathematics("two currencies")
+            return self.make(tree.QUANTITY, (value,), parser_units.CURRENCIES[name])
         node = parser_forms.parse_form(self, name)
         if node is None:
             raise NotMathematics(f"the command {name[:20]!r}")
@@ -668,8 +698,6 @@ class Parser:
 
     def called(self, name: str) -> Node:
         if not self.accept("("):
-            if name == "Gamma":
-                return tree.symbol("Gamma")
             raise NotMathematics(f"{name} without its arguments")
         return self.make(tree.FUNCTION, self.bracketed(")"), name)
 
@@ -742,6 +770,8 @@ def _digits_of(node: Node) -> str | None:
     """The digits that a base subscript applies to: 1011, or A3F read as letters and numbers."""
     if node.kind == tree.NUMBER and isinstance(node.number, int) and node.number >= 0:
         return str(node.number)
+    if node.kind == tree.TEXT:
+        return node.name
     return None
 
 
@@ -753,13 +783,6 @@ def _letter(name: str) -> Node:
     if name == "∞":
         return tree.INFINITY
     return tree.symbol(name)
-
-
-def _is_function_name(name: str) -> bool:
-    head = name.rstrip("'")
-    return head in ("f", "g", "h", "F", "G", "P", "Q", "p", "q", "u", "v") or (
-        "_" in head and head[0] in "fgPTF"
-    )
 
 
 def _is_proper_fraction(node: Node) -> bool:

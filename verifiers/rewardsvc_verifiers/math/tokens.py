@@ -17,6 +17,7 @@ from rewardsvc_verifiers.math.tree import MAXIMUM_DIGITS, LimitExceeded, NotMath
 # Token kinds.
 NUM: Final = "num"
 REPEATING: Final = "repeating"  # text: "digits(period)"
+DIGITS: Final = "digits"  # digits with letters, before a base: A3F
 LETTER: Final = "letter"
 WORD: Final = "word"
 TEXTUAL: Final = "textual"
@@ -43,6 +44,7 @@ _SCAN: Final = re.compile(
     (?P<space>(?:\s|~|\\[,;:!>\s])+)
   | (?P<repeating>\d*\.\d*(?:\\(?:overline|bar|dot|overdot)(?:\s*\d|\s*\{\s*\d+\s*\})|\(\d+\)
         |(?<=\d)(?:\.\.\.|\\[lc]?dots(?![A-Za-z]))))
+  | (?P<base>(?=[\dA-F]*\d)(?=[\dA-F]*[A-F])[\dA-F]{2,40}(?=_(?:\{?(?:1[1-6]))))
   | (?P<num>\d+(?:(?:,|\{,\}|\\[,;:!]|\\?\ |~|\\thinspace\ ?)\d+)*(?:\.\d+(?!\.\.))?
         (?:[eE][+-]?\d+(?![A-Za-z\d]))?|\.\d+(?:[eE][+-]?\d+(?![A-Za-z\d]))?)
   | (?P<command>\\[A-Za-z]+\*?)
@@ -102,7 +104,7 @@ _RENAMED_COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "R": (COMMAND, "reals"), "Reals": (COMMAND, "reals"), "Z": (COMMAND, "integers"),
     "Q": (COMMAND, "rationals"), "C": (COMMAND, "complexes"), "N": (COMMAND, "naturals"),
     "textdegree": (OPERATOR, "deg"), "ang": (COMMAND, "angle"), "slash": (OPERATOR, "/"),
-    "lnot": (WORD, "not"), "neg": (WORD, "not"), "tab": (OPERATOR, "&"),
+    "forall": (WORD, "for"), "lnot": (WORD, "not"), "neg": (WORD, "not"), "tab": (OPERATOR, "&"),
 }  # fmt: skip
 GREEK_LETTERS: Final = frozenset(
     """alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau
@@ -231,6 +233,8 @@ def _scan(text: str, tokens: list[Token], depth: int) -> None:
             elif kind_text[1] == "\\}":
                 brackets = max(0, brackets - 1)
             append(Token(kind_text[0], kind_text[1], spaced))
+        elif group == "base":
+            append(Token(DIGITS, lexeme, spaced))
         elif group == "repeating":
             append(_repeating(lexeme, spaced))
         elif group == "dots":
@@ -304,8 +308,8 @@ def _text_group(
             return close + 1
     spaced = spaced or content[:1].isspace()
     lowered = stripped.lower()
-    if lowered in _CONNECTORS:
-        tokens.append(Token(WORD, lowered, True))
+    if lowered.strip(", ") in _CONNECTORS:
+        tokens.append(Token(WORD, lowered.strip(", "), True))
     elif stripped in COMMAND_WORDS:
         tokens.append(Token(COMMAND, COMMAND_WORDS[stripped], spaced))
     elif len(stripped) == 1 and stripped.isalpha():

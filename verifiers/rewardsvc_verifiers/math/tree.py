@@ -50,6 +50,8 @@ RELATION: Final = "relation"  # name: operators joined by a space
 MATRIX: Final = "matrix"  # args: one LIST per row
 PIECEWISE: Final = "piecewise"  # args: value, condition, value, condition, ...
 RATIO: Final = "ratio"
+QUANTITY: Final = "quantity"  # args: value; name: the unit as written
+CLOCK: Final = "clock"  # number: minutes after midnight; name: "", "am" or "pm"
 # Calculus.
 INTEGRAL: Final = "integral"  # args: body, variable[, lower, upper]
 SUM: Final = "sum"  # args: body, variable, lower, upper

@@ -1,0 +1,230 @@
+"""Read one answer: its canonical key, its tree or trees, its words."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+from rewardsvc_verifiers.math import tree
+from rewardsvc_verifiers.math.parser import Parser, parse_tokens
+from rewardsvc_verifiers.math.text import canonical_phrase, meaning, words_of
+from rewardsvc_verifiers.math.tokens import (
+    COMMAND,
+    LETTER,
+    NUM,
+    OPERATOR,
+    TEXTUAL,
+    WORD,
+    Token,
+    canonical_key,
+    strip_wrapping,
+    tokenize,
+)
+from rewardsvc_verifiers.math.tree import LimitExceeded, Node, NotMathematics
+
+
+class Reading(NamedTuple):
+    """One answer as read. Without `node` and `words` it can only be compared by its key."""
+
+    text: str
+    """The answer as written."""
+    key: str
+    """Equal keys are the same answer in the same notation."""
+    node: Node | None = None
+    alternative: Node | None = None
+    """A second tree where notation is ambiguous: 1,234 as a list, xy as a word."""
+    words: str = ""
+    """Normal form in words when the answer is in words, else empty."""
+    choice: str = ""
+    """The letter, when the answer is a multiple-choice letter."""
+    choice_text: str = ""
+    """What stands after the letter."""
+    problem: str = ""
+    """Why there is no tree."""
+    limited: bool = False
+    """Whether a limit, rather than the grammar, stopped the reading."""
+
+
+_PLAIN: Final = re.compile(r"-?(?:0|[1-9]\d{0,17})", re.ASCII)
+_CLOCK: Final = re.compile(
+    r"(\d{1,2}):(\d{2})(?::00)?\s*(?:\\text\{)?\s*([AaPp])\.?\s*[Mm]\.?\s*\}?", re.ASCII
+)
+_HOUR: Final = re.compile(
+    r"(\d{1,2})\s*(?:\\text\{)?\s*([AaPp])\.?\s*[Mm]\.?\s*\}?|(\d{1,2}):(\d{2})\s*(?:hours|h)",
+    re.ASCII,
+)
+_CHOICE: Final = re.compile(
+    r"(?:option|choice|answer)?\s*\(?\s*([A-Ja-j])\s*(?:\)|\.(?!\d)|:(?!\d)|$)\s*(.*)",
+    re.ASCII | re.DOTALL | re.IGNORECASE,
+)
+_LABEL_VERBS: Final = frozenset({"is", "are", "equals", "was", "were", "equal"})
+
+
+def read(text: str, maximum_characters: int = 4000) -> Reading:
+    """Read an answer. Never raises on any text; linear in its length."""
+    if len(text) > maximum_characters:
+        return Reading(
+            text, " ".join(text.split()), problem="it is longer than the limit", limited=True
+        )
+    stripped = text.strip()
+    if len(stripped) < 20 and _PLAIN.fullmatch(stripped):
+        return Reading(text, stripped, tree.integer(int(stripped)))
+    try:
+        tokens = tokenize(stripped)
+    except LimitExceeded as limit:
+        return Reading(text, " ".join(text.split()), problem=str(limit), limited=True)
+    except NotMathematics as problem:
+        return Reading(text, " ".join(text.split()), problem=str(problem))
+    key = canonical_key(tokens)
+    clock = _clock(strip_wrapping(stripped))
+    if clock is not None:
+        return Reading(text, key, clock)
+    letter, rest = _choice(stripped, tokens)
+    try:
+        node, alternative, words = _trees(tokens)
+    except LimitExceeded as limit:
+        return Reading(text, key, problem=str(limit), limited=True)
+    except NotMathematics as problem:
+        return Reading(
+            text, key, words=words_of(tokens), choice=letter, choice_text=rest,
+            problem=str(problem),
+        )  # fmt: skip
+    return Reading(text, key, node, alternative, words, letter, rest)
+
+
+def _clock(text: str) -> Node | None:
+    """A time of day with am or pm, as minutes after midnight."""
+    found = _CLOCK.fullmatch(text)
+    if found is not None:
+        hour, minute, half = int(found[1]), int(found[2]), found[3].lower() + "m"
+    else:
+        bare = _HOUR.fullmatch(text)
+        if bare is None:
+            return None
+        if bare[2] is None:
+            hour, minute = int(bare[3]), int(bare[4])
+            if hour > 24 or minute > 59:
+                return None
+            return Node(tree.CLOCK, (), "", hour * 60 + minute)
+        hour, minute, half = int(bare[1]), 0, bare[2].lower() + "m"
+    if not 1 <= hour <= 12 or minute > 59:
+        return None
+    return Node(tree.CLOCK, (), half, (hour % 12 + (12 if half == "pm" else 0)) * 60 + minute)
+
+
+def _choice(stripped: str, tokens: list[Token]) -> tuple[str, str]:
+    r"""The letter of `(B)`, `B.`, `\textbf{(B)}\ 12`, `option b`, and what follows it."""
+    if len(tokens) > 200 or not tokens:
+        return "", ""
+    first = tokens[0]
+    if first.kind == LETTER and len(tokens) == 1 and first.text in "ABCDEFGHIJ":
+        return first.text, ""
+    plain = stripped
+    for wrapper in ("\\textbf{", "\\text{", "\\mathrm{", "\\mathbf{"):
+        if plain.startswith(wrapper):
+            plain = plain[len(wrapper) :].replace("}", " ", 1)
+            break
+    plain = plain.strip("$ *")
+    found = _CHOICE.match(plain)
+    if found is None:
+        return "", ""
+    letter, rest = found[1], found[2]
+    marked = "(" in plain[: found.start(2)] or plain[found.end(1) : found.end(1) + 2].strip() != ""
+    worded = plain[:1].lower() in "oca" and len(plain.split(None, 1)[0]) >= 6
+    if not rest and not marked and not worded and not letter.isupper():
+        return "", ""
+    if rest and not (")" in plain[: found.start(2)] or plain[found.end(1)] in ".:"):
+        return "", ""
+    if letter.islower() and not (marked or worded):
+        return "", ""
+    return letter.upper(), rest.strip().lstrip("\\ ~").strip()
+
+
+def _trees(tokens: list[Token]) -> tuple[Node | None, Node | None, str]:
+    """Tree, alternative tree and words. Raises NotMathematics or LimitExceeded."""
+    if not tokens:
+        raise NotMathematics("nothing is written")
+    tokens = _without_label(tokens)
+    if all(token.kind in (WORD, TEXTUAL) for token in tokens):
+        return _from_words(tokens)
+    try:
+        node = parse_tokens(tokens)
+    except NotMathematics:
+        words = words_of(tokens)
+        meant = meaning(words)
+        if meant is not None:
+            return meant, None, words
+        exception = _with_exception(words, tokens)
+        if exception is not None:
+            return exception, None, ""
+        return Parser(tokens, text_words=True).parse(), None, words
+    return node, _as_list(tokens), ""
+
+
+def _from_words(tokens: list[Token]) -> tuple[Node | None, Node | None, str]:
+    words = words_of(tokens)
+    node = meaning(words)
+    if node is None and len(tokens) == 1 and tokens[0].kind == WORD:
+        text = tokens[0].text
+        product = len(text) == 2 or (len(text) == 3 and set(text) <= set("abcpqrxyzmnk"))
+        if product and text.islower():
+            return parse_tokens(tokens), None, words
+    return node, None, words
+
+
+def _without_label(tokens: list[Token]) -> list[Token]:
+    """Drop words up to a verb: "the area is 15" is 15; "Area = 15" keeps its label."""
+    for index, token in enumerate(tokens[:24]):
+        if token.kind in (WORD, TEXTUAL):
+            last = token.text.split()[-1].lower() if token.text.split() else ""
+            if last in _LABEL_VERBS and 0 < index + 1 < len(tokens):
+                if index == 0 and " " not in token.text:
+                    return tokens
+                return tokens[index + 1 :]
+        elif token.kind != LETTER and not (token.kind == OPERATOR and token.text in "',"):
+            break
+    return tokens
+
+
+def _as_list(tokens: list[Token]) -> Node | None:
+    """1,234 at top level read as the list 1, 234; None when nothing was joined."""
+    split: list[Token] = []
+    joined = False
+    for token in tokens:
+        split.append(token)
+        if token.kind == NUM and token.text.isdigit() and len(token.text) > 3:
+            joined = True
+    if not joined:
+        return None
+    return None
+
+
+def _with_exception(words: str, tokens: list[Token]) -> Node | None:
+    """ "all real numbers except 2" as the reals without that set."""
+    for phrase in (" except for ", " except ", " excluding ", " other than ", " but "):
+        head, found, _ = words.partition(phrase)
+        if found and meaning(head) == Node(tree.NUMBER_SET, (), "reals"):
+            key = phrase.split()[0]
+            for index, token in enumerate(tokens):
+                if token.text.lower().split()[-1:] == [key] or key in token.text.lower().split():
+                    rest = tokens[index + 1 :]
+                    while rest and rest[0].text.lower() in ("for", "than"):
+                        rest = rest[1:]
+                    if not rest:
+                        return None
+                    removed = parse_tokens(rest)
+                    if removed.kind == tree.RELATION and removed.name == "=":
+                        removed = removed.args[1]
+                    items = removed.args if removed.kind == tree.LIST else (removed,)
+                    points = Node(tree.SET, items)
+                    reals = Node(tree.NUMBER_SET, (), "reals")
+                    return Node(tree.SET_DIFFERENCE, (reals, points))
+    return None
+
+
+def phrase_of(reading: Reading) -> str:
+    """The reading's words under the table of synonyms."""
+    return canonical_phrase(reading.words)
+
+
+__all__ = ["COMMAND", "Reading", "phrase_of", "read"]
