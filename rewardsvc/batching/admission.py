@@ -93,7 +93,7 @@ def finish_seconds(
     batches = max(tokens / limits.max_batch_tokens, samples / limits.max_batch_samples)
     if batches <= 1:
         return running + model.seconds(tokens)
-    rounds = math.ceil((math.ceil(batches) + shared) / limits.batches_in_flight)
+    rounds = math.ceil((batches + shared) / limits.batches_in_flight)
     return running + rounds * model.seconds(tokens / batches)
 
 

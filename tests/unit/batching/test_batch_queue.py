@@ -188,6 +188,20 @@ def test_backlogged_tenants_never_drift_apart(shares: dict[str, float], seed: in
                 assert drift <= quantum + largest / share + largest / other_share
 
 
+def test_groups_larger_than_a_batch_take_turns_too() -> None:
+    queue = FairQueue(LIMITS)
+    push(queue, [group("a", responses=2000, prompt=20)], "a")
+    push(queue, [group("b", responses=2000, prompt=20)], "b")
+    served: Counter[str] = Counter()
+    for _ in range(20):
+        batch = queue.gather(0.0)
+        assert batch is not None and batch.tokens <= LIMITS.max_batch_tokens
+        for g in batch.groups:
+            served[g.group_id] += sum(weigh(g))
+        quantum = LIMITS.max_batch_tokens / TURNS_IN_A_BATCH
+        assert abs(served["a"] - served["b"]) <= quantum + 2 * 30
+
+
 def test_small_shares_and_large_groups_cost_no_endless_rounds(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -18,7 +18,7 @@ from scoring_fakes import (
 )
 from virtual_time import virtual_time
 
-from rewardsvc.batching import Batcher
+from rewardsvc.batching import Batcher, Ticket
 from rewardsvc.errors import Unavailable
 from rewardsvc.scorers.scorer import BatchLimits
 from rewardsvc.types import Group, Score, Status
@@ -66,6 +66,34 @@ async def test_cancelled_work_is_not_started_and_running_work_is_forgotten() -> 
     await batcher.drain()
     assert other.results()[0].scores[0].status is Status.OK
     assert ticket.results()[0].scores[0].status is Status.TIMEOUT
+
+
+@virtual_time
+async def test_a_cancellation_makes_room() -> None:
+    batcher, scorer = gated()
+    batcher.submit([group("running")])
+    await scorer.next_call()
+    ticket = batcher.submit([group("queued")])
+    room = asyncio.create_task(batcher.room())
+    await turns()
+    ticket.cancel()
+    await room
+    await batcher.close()
+
+
+@virtual_time
+async def test_a_cancellation_before_the_first_batch_leaves_nothing_to_drain() -> None:
+    batcher, _ = gated()
+    tickets: list[Ticket] = []
+
+    async def submit_and_drain() -> None:
+        tickets.append(batcher.submit([group("a")]))
+        await batcher.drain()
+
+    async def cancel() -> None:
+        tickets[0].cancel()
+
+    await asyncio.gather(submit_and_drain(), cancel())
 
 
 @virtual_time

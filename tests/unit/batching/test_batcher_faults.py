@@ -122,6 +122,25 @@ async def test_close_while_running_one_by_one_keeps_what_was_scored() -> None:
 
 
 @virtual_time
+async def test_close_keeps_the_part_of_a_split_group_that_was_run_again() -> None:
+    batcher, scorer = gated(BatchLimits(max_batch_samples=3, batches_in_flight=2))
+    big = group("big", responses=4)
+    ticket = batcher.submit([big, group("c")])
+    assert (await scorer.next_call()).names == ["big"]  # runs until the end
+    failing = await scorer.next_call()
+    assert failing.names == ["big", "c"]
+    failing.fail(RuntimeError("no"))
+    (await scorer.next_call()).finish()
+    assert (await scorer.next_call()).names == ["c"]
+    await batcher.close()
+    assert ticket.done
+    split, c = ticket.results()
+    assert [score.reason for score in split.scores] == ["the server stopped"] * 3 + ["big/3"]
+    assert split.scores[3] == right_scores([big])[0][3]
+    assert error_reason(c) == "the server stopped"
+
+
+@virtual_time
 async def test_a_cancellation_from_within_is_an_error_and_not_a_hang() -> None:
     batcher, scorer = gated()
     ticket = batcher.submit([group("a"), group("b")])
