@@ -70,7 +70,7 @@ def check_deadline(name: str, predicted: float, allowed: float, backlog: float) 
 
 def work_seconds(model: LatencyModel, limits: BatchLimits, tokens: float, samples: float) -> float:
     """Predicted seconds to work through a backlog in full batches."""
-    batches = max(tokens / limits.max_batch_tokens, samples / limits.max_batch_samples)
+    batches = _batches(limits, tokens, samples)
     fixed, per_token = model.coefficients()
     return (fixed * batches + per_token * tokens) / limits.batches_in_flight
 
@@ -90,7 +90,7 @@ def finish_seconds(
     up. When the scorer is `shared` between tenants, what arrives later may go first within a
     round of turns: that is one batch more.
     """
-    batches = max(tokens / limits.max_batch_tokens, samples / limits.max_batch_samples)
+    batches = _batches(limits, tokens, samples)
     if batches <= 1:
         return running + model.seconds(tokens)
     rounds = math.ceil((batches + shared) / limits.batches_in_flight)
@@ -103,6 +103,10 @@ def running_seconds(
     """Predicted seconds until running batches, given as (tokens, seconds so far), are done."""
     left = sum(max(0.0, model.seconds(tokens) - elapsed) for tokens, elapsed in running)
     return left / limits.batches_in_flight
+
+
+def _batches(limits: BatchLimits, tokens: float, samples: float) -> float:
+    return max(tokens / limits.max_batch_tokens, samples / limits.max_batch_samples)
 
 
 def _amount(tokens: int, samples: int) -> str:

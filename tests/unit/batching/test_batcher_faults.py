@@ -123,21 +123,22 @@ async def test_close_while_running_one_by_one_keeps_what_was_scored() -> None:
 
 @virtual_time
 async def test_close_keeps_the_part_of_a_split_group_that_was_run_again() -> None:
-    batcher, scorer = gated(BatchLimits(max_batch_samples=3, batches_in_flight=2))
+    limits = BatchLimits(max_batch_tokens=80, max_batch_samples=3, batches_in_flight=2)
+    batcher, scorer = gated(limits)
     big = group("big", responses=4)
-    ticket = batcher.submit([big, group("c")])
-    assert (await scorer.next_call()).names == ["big"]  # runs until the end
+    ticket = batcher.submit([big], tenant="a")
+    other = batcher.submit([group("other")], tenant="b")
     failing = await scorer.next_call()
-    assert failing.names == ["big", "c"]
+    assert failing.names == ["big", "other", "big"]
+    assert (await scorer.next_call()).names == ["big"]  # runs until the end
     failing.fail(RuntimeError("no"))
     (await scorer.next_call()).finish()
-    assert (await scorer.next_call()).names == ["c"]
+    assert (await scorer.next_call()).names == ["other"]
     await batcher.close()
-    assert ticket.done
-    split, c = ticket.results()
-    assert [score.reason for score in split.scores] == ["the server stopped"] * 3 + ["big/3"]
-    assert split.scores[3] == right_scores([big])[0][3]
-    assert error_reason(c) == "the server stopped"
+    assert ticket.done and other.done
+    scores = ticket.results()[0].scores
+    assert scores[0] == right_scores([big])[0][0]
+    assert [score.reason for score in scores[1:]] == ["the server stopped"] * 3
 
 
 @virtual_time
