@@ -133,8 +133,9 @@ def _combined(
         if part.calibrator is not None:
             scored = np.flatnonzero(~np.isnan(values[:, column]))
             raw = values[scored, column]
-            for row, confidence in zip(scored, part.calibrator.confidences(raw), strict=True):
-                confidences[column][row] = confidence
+            calibrated = part.calibrator.confidences(raw)
+            for index, confidence in zip(scored.tolist(), calibrated, strict=True):
+                confidences[column][index] = confidence
             values[scored, column] = part.calibrator.apply(raw)
     weights = np.array([part.weight for part in recipe.parts])
     with np.errstate(over="ignore", invalid="ignore"):

@@ -170,7 +170,9 @@ def _scorer(
         return None
     try:
         scorer_class = load_kind(kind)
-    except ImportError as error:
+    except ModuleNotFoundError as error:
+        if error.name is not None and error.name.startswith("rewardsvc"):
+            raise
         faults.append(
             f"{source}: scorers.{name}.kind: {kind!r} needs a package that is not installed "
             f"({error.name}); install rewardsvc with the extra that brings it"
@@ -292,10 +294,12 @@ class _UniqueKeyLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
-            if key in seen:
+            fault = "is no plain text" if not isinstance(key_node, yaml.ScalarNode) else ""
+            if not fault and key_node.value in seen:
+                fault = "stands twice"
+            if fault:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands twice", key_node.start_mark
+                    None, None, f"the key {key_node.value!r} {fault}", key_node.start_mark
                 )
-            seen.add(key)
+            seen.add(key_node.value)
         return super().construct_mapping(node, deep)

@@ -10,7 +10,8 @@ import numpy as np
 
 from rewardsvc.aggregate.combination import range_of
 from rewardsvc.assembly import Recipe, assemble
-from rewardsvc.batching.batcher import Batcher, Ticket
+from rewardsvc.batching.batcher import Batcher
+from rewardsvc.batching.ticket import Ticket
 from rewardsvc.errors import DeadlineExceeded, InvalidRequest, QueueFull
 from rewardsvc.scorers.scorer import Scorer
 from rewardsvc.types import Group, Result, RewardDescription, ScoreOptions

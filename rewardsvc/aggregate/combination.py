@@ -8,7 +8,6 @@ makes the sample's reward NaN: a missing part is never guessed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import product as cartesian_product
 from math import inf
 from typing import TypeAlias
@@ -22,12 +21,12 @@ Range: TypeAlias = tuple[float | None, float | None]
 
 def weighted_sum(values: Array, weights: Array) -> Array:
     """Σ_k w_k v_k."""
-    return values @ weights
+    return np.asarray(values @ weights, dtype=np.float64)
 
 
 def weighted_mean(values: Array, weights: Array) -> Array:
     """Σ_k w_k v_k / Σ_k w_k; the weights must not sum to zero."""
-    return values @ weights / weights.sum()
+    return np.asarray(values @ weights / weights.sum(), dtype=np.float64)
 
 
 def product(values: Array, weights: Array) -> Array:

@@ -16,9 +16,10 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from rewardsvc_verifiers.math import MathPolicy, MathVerifier, SymbolicTask
-from rewardsvc_verifiers.math.rates import VERSION as RATES_VERSION
-from rewardsvc_verifiers.workers import WorkerPool
+from rewardsvc_verifiers.math.symbolic import JOB as SYMBOLIC_JOB
+from rewardsvc_verifiers.workers import JobStatus, WorkerPool
 
+from rewardsvc.errors import ConfigError
 from rewardsvc.scorers.scorer import BatchLimits, weigh_by_characters
 from rewardsvc.scorers.verdicts import VerdictValues
 from rewardsvc.types import Group, Response, Score, ScorerDescription, Status, Verdict
@@ -67,7 +68,7 @@ class MathScorer:
             self.name,
             "math",
             version_of("math", self._config, repr(self._policy)),
-            properties={"policy": self._policy.name, "error_rates": RATES_VERSION},
+            properties={"policy": self._policy.name},
         )
 
     def weigh(self, group: Group) -> list[int]:
@@ -75,7 +76,7 @@ class MathScorer:
         return weigh_by_characters(group, with_prompt=False)
 
     async def start(self) -> None:
-        """Starts the workers and waits until one has answered."""
+        """Starts the workers and waits until one has answered; ConfigError if none can start."""
         if not self._config.symbolic or self._pool is not None:
             return
         self._pool = WorkerPool(
@@ -83,7 +84,9 @@ class MathScorer:
             time_limit_seconds=self._config.time_limit_seconds,
             memory_limit_bytes=self._config.memory_limit_mebibytes * MEBIBYTE,
         )
-        await asyncio.to_thread(self._pool.start)
+        first = await asyncio.wrap_future(self._pool.submit(SYMBOLIC_JOB, {"pairs": []}))
+        if first.status is not JobStatus.OK:
+            raise ConfigError(f"scorers.{self.name}: no symbolic worker runs: {first.message}")
 
     async def close(self) -> None:
         """Kills the workers."""
@@ -125,7 +128,7 @@ class MathScorer:
             return {}
         if self._pool is None:
             return {id(task): task.undecided for task in tasks}
-        futures = [asyncio.wrap_future(self._pool.submit(task.job, task.payload)) for task in tasks]
+        futures = [asyncio.wrap_future(task.submit(self._pool)) for task in tasks]
         await asyncio.wait(futures, timeout=self._config.patience_seconds)
         verdicts = {}
         for task, future in zip(tasks, futures, strict=True):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +144,7 @@ def _slots(config: Config, metrics: Metrics) -> dict[str, ScorerSlot]:
             observer=metrics,
             weights=config.server.tenant_shares,
         )
-        metrics.watch_queue(name, lambda batcher=batcher: batcher.queue_depth)
+        metrics.watch_queue(name, partial(getattr, batcher, "queue_depth"))
         slots[name] = ScorerSlot(scorer, batcher)
     return slots
 

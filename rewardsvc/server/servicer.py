@@ -31,7 +31,7 @@ log = structlog.stdlib.get_logger("rewardsvc.server")
 _LOADING_RETRY_SECONDS = 1.0
 
 
-class RewardServicer(reward_service_pb2_grpc.RewardServiceServicer):  # type: ignore[misc]
+class RewardServicer(reward_service_pb2_grpc.RewardServiceServicer):
     """Scores by the rewards it is given; refuses with UNAVAILABLE until `ready` is set."""
 
     def __init__(
