@@ -14,13 +14,15 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from rewardsvc.batching import admission
+from rewardsvc.batching.batch import Batch
 from rewardsvc.batching.checking import checked_batch, failed, shortened
 from rewardsvc.batching.latency import LatencyModel
-from rewardsvc.batching.observer import BatchObserver, DropReason
+from rewardsvc.batching.observer import BatchObserver, Reports
 from rewardsvc.batching.queue import FairQueue, first_key
 from rewardsvc.batching.signal import Signal
-from rewardsvc.batching.submission import Batch, Submission
+from rewardsvc.batching.submission import Submission
 from rewardsvc.batching.ticket import Ticket
+from rewardsvc.batching.weighing import Weigh, weigh_all
 from rewardsvc.errors import DeadlineExceeded, Unavailable
 from rewardsvc.scorers.scorer import BatchLimits
 from rewardsvc.types import Group, Score, Status
@@ -28,7 +30,6 @@ from rewardsvc.types import Group, Score, Status
 logger = logging.getLogger(__name__)
 
 ScoreBatch: TypeAlias = Callable[[Sequence[Group]], Awaitable[Sequence[Sequence[Score]]]]
-Weigh: TypeAlias = Callable[[Group], Sequence[int]]
 
 DEFAULT_TENANT = "default"
 STOPPED = "the server stopped"
@@ -67,7 +68,7 @@ class Batcher:
         self._score = score
         self._weigh = weigh
         self._limits = limits
-        self._observer = observer
+        self._reports = Reports(name, observer)
         self._queue = FairQueue(limits, weights)
         self._model = LatencyModel()
         self._running: set[Batch] = set()
@@ -132,7 +133,9 @@ class Batcher:
             samples += len(group.responses)
         # Before weighing, which is the dear part.
         self._check_room(0, samples)
-        submission = Submission(groups, self._weigh_all(groups), tenant, now, deadline)
+        submission = Submission(
+            groups, weigh_all(self.name, self._weigh, groups), tenant, now, deadline
+        )
         if submission.samples:
             self._check_room(submission.tokens, submission.samples)
             if deadline is not None and (self._running or queue.samples):
@@ -156,7 +159,7 @@ class Batcher:
         self._closed = True
         now = self._now()
         for submission in self._queue.close():
-            self._report_dropped(submission.samples, "stopped")
+            self._reports.dropped(submission.samples, "stopped")
             submission.end_queued(Status.ERROR, STOPPED, now)
         for batch in self._running:
             self._deliver(batch, failed(batch.groups, STOPPED), 0.0)
@@ -188,26 +191,9 @@ class Batcher:
         self._queue.remove(submission)
         submission.give_up()
         if samples:
-            self._report_dropped(samples, "cancelled")
+            self._reports.dropped(samples, "cancelled")
             self._room.notify()
             self._notify_if_idle()
-
-    def _weigh_all(self, groups: Sequence[Group]) -> list[Sequence[int] | str]:
-        weigh = self._weigh
-        weights: list[Sequence[int] | str] = []
-        raised = False
-        for group in groups:
-            try:
-                weight = weigh(group)
-                if len(weight) != len(group.responses) + 1 or min(weight) < 0:
-                    raise ValueError(f"weights {weight!r} for {len(group.responses)} responses")
-                weights.append(weight)
-            except Exception as error:
-                if not raised:
-                    logger.exception("scorer %r could not weigh a group", self.name)
-                raised = True
-                weights.append(f"scorer {self.name!r} could not weigh it: {shortened(error)}")
-        return weights
 
     def _check_room(self, tokens: int, samples: int) -> None:
         queue, limits = self._queue, self._limits
@@ -263,7 +249,7 @@ class Batcher:
             now = loop.time()
             batch = queue.gather(now)
             for submission in queue.expired:
-                self._report_dropped(submission.samples, "expired")
+                self._reports.dropped(submission.samples, "expired")
                 submission.end_queued(
                     Status.TIMEOUT,
                     "the deadline passed before it was started: it waited "
@@ -297,7 +283,7 @@ class Batcher:
                 self._dispatch()
                 scored, wrong = checked_batch(self.name, batch.groups, results)
                 self._deliver(batch, scored, seconds)
-                self._report_finished(batch, seconds, wrong)
+                self._reports.finished(batch, seconds, wrong)
         except asyncio.CancelledError:
             self._deliver(batch, failed(batch.groups, STOPPED), 0.0)
             raise
@@ -311,7 +297,7 @@ class Batcher:
 
     async def _isolate(self, batch: Batch, error: BaseException) -> None:
         """Runs the groups of a batch that raised one by one, to find those that raise again."""
-        self._report_failed(batch, error)
+        self._reports.failed(batch, error)
         alone = len(batch.groups) == 1
         logger.error(
             "scorer %r raised on %d groups%s",
@@ -380,39 +366,6 @@ class Batcher:
     def _notify_if_idle(self) -> None:
         if not self._running and not self._queue.samples:
             self._idle.notify()
-
-    def _report_finished(self, batch: Batch, seconds: float, wrong: str) -> None:
-        if wrong:
-            logger.error("%s", wrong)
-        observer = self._observer
-        if observer is None:
-            return
-        groups = len(batch.groups)
-        if wrong:
-            observer.batch_failed(self.name, groups=groups, samples=batch.samples, error="shape")
-            return
-        oldest = min(portion.submission.arrival for portion in batch.portions)
-        observer.batch_finished(
-            self.name,
-            groups=groups,
-            samples=batch.samples,
-            tokens=batch.tokens,
-            longest_queue_seconds=batch.started - oldest,
-            seconds=seconds,
-        )
-
-    def _report_failed(self, batch: Batch, error: BaseException) -> None:
-        if self._observer is not None:
-            self._observer.batch_failed(
-                self.name,
-                groups=len(batch.groups),
-                samples=batch.samples,
-                error=type(error).__name__,
-            )
-
-    def _report_dropped(self, samples: int, why: DropReason) -> None:
-        if self._observer is not None:
-            self._observer.dropped(self.name, samples=samples, why=why)
 
 
 def _was_cancelled() -> bool:

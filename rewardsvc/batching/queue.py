@@ -20,7 +20,8 @@ import math
 from collections import deque
 from collections.abc import Mapping
 
-from rewardsvc.batching.submission import Batch, Submission
+from rewardsvc.batching.batch import Batch
+from rewardsvc.batching.submission import Submission
 from rewardsvc.scorers.scorer import BatchLimits
 
 PATIENCE_SECONDS = 60.0

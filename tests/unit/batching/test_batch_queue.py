@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scoring_fakes import TOKENS, group, weigh
 
+from rewardsvc.batching.batch import Batch
 from rewardsvc.batching.queue import PATIENCE_SECONDS, TURNS_IN_A_BATCH, FairQueue
-from rewardsvc.batching.submission import Batch, Submission
+from rewardsvc.batching.submission import Submission
 from rewardsvc.scorers.scorer import BatchLimits
 from rewardsvc.types import Group, Status
 

@@ -192,6 +192,9 @@ async def test_the_observer_hears_of_every_batch_and_every_drop() -> None:
     first.finish()
     (await scorer.next_call()).fail(RuntimeError("no"))
     await turns()
+    batcher.submit([group("nonsense")])
+    (await scorer.next_call()).answer([[]])
+    await turns()
     batcher.submit([group("x")])
     await scorer.next_call()
     batcher.submit([group("stopped")])
@@ -201,6 +204,7 @@ async def test_the_observer_hears_of_every_batch_and_every_drop() -> None:
         ("dropped", "gated", 3, "expired"),
         ("finished", "gated", 1, 2, 20, 0.0, pytest.approx(2.0)),
         ("failed", "gated", 1, 1, "RuntimeError"),
+        ("failed", "gated", 1, 1, "WrongAnswer"),
         ("dropped", "gated", 1, "stopped"),
     ]
 
