@@ -42,7 +42,9 @@ class Batcher:
 
     `score` and `weigh` are those of the `Scorer` called `name`; `limits` says how it wants
     its work. `weights` gives tenants their share of the throughput under contention, as
-    numbers in [0.01, 100]; a tenant that is not named has 1.
+    numbers in [0.01, 100]; a tenant that is not named has 1. `clock` is the event loop's
+    unless given; it must agree with it, and may be finer (uvloop's own ticks in milliseconds,
+    too coarse to learn how long a fast batch takes).
 
     A group is kept whole unless it alone exceeds the limits of a batch: then its responses
     are scored in several batches, with the prompt repeated, and put together in order.
@@ -60,6 +62,7 @@ class Batcher:
         *,
         observer: BatchObserver | None = None,
         weights: Mapping[str, float] | None = None,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         for field in BatchLimits.__slots__:
             if getattr(limits, field) < 1:
@@ -77,6 +80,7 @@ class Batcher:
         self._idle = Signal()
         self._scheduled = False
         self._closed = False
+        self._clock = clock
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -93,6 +97,12 @@ class Batcher:
     def in_flight(self) -> int:
         """Batches being scored."""
         return len(self._running)
+
+    def now(self) -> float:
+        """The time that deadlines are compared with."""
+        if self._clock is not None:
+            return self._clock()
+        return (self._loop or asyncio.get_running_loop()).time()
 
     def submit(
         self,
@@ -121,7 +131,7 @@ class Batcher:
         loop = self._loop
         if loop is None:
             loop = self._loop = asyncio.get_running_loop()
-        now = loop.time()
+        now = self.now()
         if deadline is not None:
             if deadline == math.inf:
                 deadline = None
@@ -157,7 +167,7 @@ class Batcher:
     async def close(self) -> None:
         """Ends queued and running work with status ERROR, "the server stopped"; idempotent."""
         self._closed = True
-        now = self._now()
+        now = self.now()
         for submission in self._queue.close():
             self._reports.dropped(submission.samples, "stopped")
             submission.end_queued(Status.ERROR, STOPPED, now)
@@ -246,7 +256,7 @@ class Batcher:
             return
         assert loop is not None
         while queue.samples and len(self._running) < self._limits.batches_in_flight:
-            now = loop.time()
+            now = self.now()
             batch = queue.gather(now)
             for submission in queue.expired:
                 self._reports.dropped(submission.samples, "expired")
@@ -276,7 +286,7 @@ class Batcher:
             except Exception as error:
                 await self._isolate(batch, error)
             else:
-                seconds = self._now() - batch.started
+                seconds = self.now() - batch.started
                 self._model.observe(batch.tokens, seconds)
                 # The scorer first: it need not wait while answers are handed out.
                 self._running.discard(batch)
@@ -331,7 +341,7 @@ class Batcher:
         deadline = submission.deadline
         if submission.done:
             reason = "nobody waits for it"
-        elif deadline is not None and self._now() >= deadline:
+        elif deadline is not None and self.now() >= deadline:
             reason = "the deadline passed while the groups of a failed batch were run one by one"
         else:
             try:
@@ -358,10 +368,7 @@ class Batcher:
         return f"scorer {self.name!r} raised {shortened(error)}"
 
     def _age(self, batch: Batch) -> float:
-        return self._now() - batch.started
-
-    def _now(self) -> float:
-        return (self._loop or asyncio.get_running_loop()).time()
+        return self.now() - batch.started
 
     def _notify_if_idle(self) -> None:
         if not self._running and not self._queue.samples:

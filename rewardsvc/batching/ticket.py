@@ -69,7 +69,7 @@ class Ticket:
         """Gives up what is not finished: queued groups leave the queue, running ones go on
         and are forgotten. Finished groups keep their scores. Idempotent."""
         if not self._submission.done:
-            self._given_up = self._loop.time()
+            self._given_up = self._batcher.now()
             self._batcher.forget(self._submission)
 
     def results(self) -> list[GroupScores]:
@@ -84,7 +84,7 @@ class Ticket:
 
     def _missing(self, index: int) -> tuple[Score, Timing]:
         submission = self._submission
-        now = self._given_up or self._loop.time()
+        now = self._given_up or self._batcher.now()
         waited = now - submission.arrival
         prefix = "cancelled" if self._given_up is not None else "not done in time"
         if not submission.started(index):

@@ -8,6 +8,7 @@ turns SERVING.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -143,6 +144,7 @@ def _slots(config: Config, metrics: Metrics) -> dict[str, ScorerSlot]:
             scorer.limits,
             observer=metrics,
             weights=config.server.tenant_shares,
+            clock=time.monotonic,
         )
         metrics.watch_queue(name, partial(getattr, batcher, "queue_depth"))
         slots[name] = ScorerSlot(scorer, batcher)

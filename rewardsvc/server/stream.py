@@ -31,8 +31,8 @@ class StreamSession(Generic[Question, Answer]):
         self._answer = answer
         self._write = write
         self._window = asyncio.Semaphore(window)
-        # gRPC allows one write at a time.
-        self._writing = asyncio.Lock()
+        # gRPC allows one write at a time: tasks queue their answers, `run` writes them.
+        self._answers: asyncio.Queue[Answer | None] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -47,23 +47,22 @@ class StreamSession(Generic[Question, Answer]):
     async def run(self, questions: AsyncIterator[Question | Refused]) -> None:
         """Returns when the caller has ended and everything is answered.
 
-        Raises what a refused message was refused with, what a write raised, and
-        Unavailable after `drain`; each only when what was read before is answered.
+        Raises what a refused message was refused with, and Unavailable after `drain`, each
+        only when what was read before is answered; and what a write raised, at once.
         """
         self._reader = asyncio.create_task(self._read(questions))
+        self._reader.add_done_callback(self._ended)
         try:
-            await asyncio.wait((self._reader,))
-            while self._tasks:
-                await asyncio.wait(self._tasks)
+            while (answer := await self._answers.get()) is not None:
+                await self._write(answer)
+                self._window.release()
         finally:
             self._reader.cancel()
             for task in self._tasks:
                 task.cancel()
         if self._failure is not None:
             raise self._failure
-        if not self._reader.cancelled():
-            self._reader.result()
-        elif self._draining:
+        if self._reader.cancelled() and self._draining:
             raise Unavailable("the server is draining; send what was not answered again")
 
     async def _read(self, questions: AsyncIterator[Question | Refused]) -> None:
@@ -76,14 +75,12 @@ class StreamSession(Generic[Question, Answer]):
             await self._window.acquire()
 
     async def _work(self, question: Question) -> None:
-        answer = await self._answer(question)
-        async with self._writing:
-            await self._write(answer)
-        self._window.release()
+        self._answers.put_nowait(await self._answer(question))
 
     def _ended(self, task: asyncio.Task[None]) -> None:
+        """Ends the answers once nothing more is read and every task is done."""
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._failure = self._failure or error
-            if self._reader is not None:
-                self._reader.cancel()
+        if not self._tasks and self._reader is not None and self._reader.done():
+            self._answers.put_nowait(None)
