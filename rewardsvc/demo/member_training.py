@@ -1,186 +1,153 @@
-"""Trains one tiny Bradley-Terry reward model from scratch on generated preferences.
+"""Trains the tiny reward models from scratch: first a trunk they share, then each member.
 
-Loss: Bradley-Terry, -log sigmoid(score(chosen) - score(rejected)), plus two dense helpers
-that let a model this small learn arithmetic in minutes: the same score head is asked at every
-token of a response whether the response is still right there (the rejected one differs from
-the chosen one from the first differing token on), and the trunk predicts the next token of
-right responses with tied embeddings. Only the sequence classifier is kept.
+The trunk learns to continue right solutions (next-token loss on responses), which teaches it
+the calculations. Each member starts from the trunk with a score head and an order of pairs of
+its own, as members fine-tuned from one base model do. Its loss is Bradley-Terry,
+-log sigmoid(score(chosen) - score(rejected)), plus a dense helper: the same head is asked at
+every token whether the response is still right there. The next-token loss stays on.
+
+On one CPU thread, so that the result depends on the seeds alone (on one kind of CPU and one
+version of torch). Imports torch.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["MemberRecipe", "train_member"]
+import torch
+import transformers
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    LlamaConfig,
+    LlamaForSequenceClassification,
+)
+
+from rewardsvc.demo.pairs import PairBatch, draw_batches
+from rewardsvc.demo.tokenizer import build_tokenizer
+
+__all__ = ["Recipe", "train_member", "train_trunk"]
+
+_HIDDEN, _LAYERS, _HEADS = 64, 4, 4
+_VOCABULARY, _MAX_LENGTH = 480, 512
+_WARM_UP_STEPS = 50
+_REPORT_EVERY = 100
 
 
 @dataclass(frozen=True, slots=True)
-class MemberRecipe:
-    """What distinguishes one member from the others, and how long it is trained."""
+class Recipe:
+    """How one model is trained; `rate` is Muon's, for the layers' matrices."""
 
     name: str
     seed: int
-    hidden: int
-    layers: int
-    heads: int
     steps: int
-    pairs_per_step: int = 32
-    learning_rate: float = 3e-3
-    dense_weight: float = 1.0
-    language_weight: float = 1.0
+    rate: float
+    pairs_per_step: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Pair:
-    """Token ids of both; responses begin at `start`, and differ from `differ` on."""
-
-    chosen: list[int]
-    rejected: list[int]
-    start: int
-    differ: int
-    both_right: bool
-
-
-def train_member(recipe: MemberRecipe, directory: Path, tokenizer_seed: int) -> None:
-    """Trains and saves one member (float16 safetensors and its tokenizer) to `directory`.
-
-    Runs on one CPU thread, so that the result depends on the seed alone (on one kind of CPU
-    and version of torch; across them scores differ as rounding does).
-    """
-    import torch
-    import transformers
-    from torch.nn import functional
-    from transformers import LlamaConfig, LlamaForSequenceClassification
-
-    from rewardsvc.demo.tokenizer import build_tokenizer
-
-    transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    torch.set_num_threads(1)
-    torch.manual_seed(recipe.seed)
-    torch.use_deterministic_algorithms(True)
-    rng = random.Random(recipe.seed)  # noqa: S311 (not for secrets)
-    tokenizer = build_tokenizer(tokenizer_seed, vocabulary=480, max_length=512)
+def train_trunk(recipe: Recipe, directory: Path) -> None:
+    """Trains the trunk and saves it, with its tokenizer and an untrained head, in float32."""
+    _prepare(recipe)
+    tokenizer = build_tokenizer(recipe.seed, _VOCABULARY, _MAX_LENGTH)
     config = LlamaConfig(  # type: ignore[call-arg]
         vocab_size=len(tokenizer),
-        hidden_size=recipe.hidden,
-        intermediate_size=2 * recipe.hidden,
-        num_hidden_layers=recipe.layers,
-        num_attention_heads=recipe.heads,
-        num_key_value_heads=recipe.heads,
-        max_position_embeddings=512,
-        initializer_range=recipe.hidden**-0.5,
+        hidden_size=_HIDDEN,
+        intermediate_size=2 * _HIDDEN,
+        num_hidden_layers=_LAYERS,
+        num_attention_heads=_HEADS,
+        max_position_embeddings=_MAX_LENGTH,
+        initializer_range=_HIDDEN**-0.5,
         num_labels=1,
         pad_token_id=tokenizer.pad_token_id,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
     )
     model = LlamaForSequenceClassification(config)  # type: ignore[no-untyped-call]
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.98), weight_decay=0.01
-    )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, recipe.learning_rate, total_steps=recipe.steps, pct_start=0.08
-    )
-    embeddings = model.get_input_embeddings().weight
-    batches = _draw_batches(rng, tokenizer, recipe.pairs_per_step)
-    for step in range(recipe.steps):
-        pairs = next(batches)
-        batch = _Batch(pairs, int(tokenizer.pad_token_id))
-        # Padding is on the right, where a causal model does not see it.
-        hidden = model.model(input_ids=batch.ids, use_cache=False).last_hidden_state
-        scores = model.score(hidden)[:, :, 0]
-        final = scores[torch.arange(len(batch.ids)), batch.lengths - 1]
-        chosen, rejected = final.chunk(2)
-        preference = -functional.logsigmoid(chosen - rejected).mean()
-        dense = functional.binary_cross_entropy_with_logits(
-            scores[batch.dense_mask], batch.still_right[batch.dense_mask]
-        )
-        logits = hidden[: len(pairs), :-1][batch.language_mask] @ embeddings.T
-        language = functional.cross_entropy(
-            logits, batch.ids[: len(pairs), 1:][batch.language_mask]
-        )
-        loss = preference + recipe.dense_weight * dense + recipe.language_weight * language
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        if step % 100 == 99:
-            accuracy = (chosen > rejected).float().mean().item()
-            print(
-                f"{recipe.name} step {step + 1}/{recipe.steps}: preference "
-                f"{preference.item():.3f} dense {dense.item():.3f} "
-                f"language {language.item():.3f} accuracy {accuracy:.2f}",
-                flush=True,
-            )
-    model.half().save_pretrained(directory)  # type: ignore[no-untyped-call]
+
+    def loss_of(batch: PairBatch) -> dict[str, Tensor]:
+        return {"language": _language_loss(model, _hidden(model, batch), batch)}
+
+    _train(model, tokenizer, recipe, loss_of, with_rejected=False)
+    model.save_pretrained(directory)
     tokenizer.save_pretrained(directory)
 
 
-def _draw_batches(rng: random.Random, tokenizer: Any, size: int) -> Iterator[list[_Pair]]:
-    """Endless batches of pairs of similar length, so that little is padding."""
-    while True:
-        pairs = [_draw_pair(rng, tokenizer) for _ in range(8 * size)]
-        pairs.sort(key=lambda pair: max(len(pair.chosen), len(pair.rejected)))
-        batches = [pairs[at : at + size] for at in range(0, len(pairs), size)]
-        rng.shuffle(batches)
-        yield from batches
+def train_member(recipe: Recipe, trunk: Path, directory: Path) -> None:
+    """Trains one member from the trunk and saves it in float16 with the tokenizer."""
+    _prepare(recipe)
+    tokenizer = AutoTokenizer.from_pretrained(trunk)
+    model = AutoModelForSequenceClassification.from_pretrained(trunk, dtype=torch.float32)
+    nn.init.normal_(model.score.weight, std=0.02)
+
+    def loss_of(batch: PairBatch) -> dict[str, Tensor]:
+        hidden = _hidden(model, batch)
+        scores = model.score(hidden)[:, :, 0]
+        final = scores[torch.arange(len(batch.ids)), batch.lengths - 1]
+        chosen, rejected = final.chunk(2)
+        return {
+            "preference": -functional.logsigmoid(chosen - rejected).mean(),
+            "dense": functional.binary_cross_entropy_with_logits(
+                scores[batch.response], batch.still_right[batch.response]
+            ),
+            "language": _language_loss(model, hidden, batch),
+        }
+
+    _train(model, tokenizer, recipe, loss_of, with_rejected=True)
+    model.half().save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
 
 
-def _draw_pair(rng: random.Random, tokenizer: Any) -> _Pair:
-    from rewardsvc.demo.problems import STYLES, Mistake, Split, make_problem, solve
-
-    problem = make_problem(rng, Split.TRAIN)
-    style = rng.choice(STYLES)
-    mistakes: Sequence[Mistake] = [*Mistake, Mistake.SLIP, Mistake.SLIP]
-    chosen_mistake, mistake = None, rng.choice(mistakes)
-    if mistake is not Mistake.MISSING_TAGS and rng.random() < 0.1:
-        # Right but out of form is still better than wrong.
-        chosen_mistake = Mistake.MISSING_TAGS
-    chosen, rejected = (
-        _encode(tokenizer, problem.text, solve(problem, m, rng, style).text)
-        for m in (chosen_mistake, mistake)
-    )
-    (start, chosen_ids), (_, rejected_ids) = chosen, rejected
-    differ = next(
-        (i for i, (a, b) in enumerate(zip(chosen_ids, rejected_ids, strict=False)) if a != b),
-        min(len(chosen_ids), len(rejected_ids)),
-    )
-    both_right = Mistake.MISSING_TAGS in (chosen_mistake, mistake)
-    return _Pair(chosen_ids, rejected_ids, start, differ, both_right)
+def _prepare(recipe: Recipe) -> None:
+    transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    torch.set_num_threads(1)
+    torch.manual_seed(recipe.seed)
+    torch.use_deterministic_algorithms(True)
 
 
-def _encode(tokenizer: Any, prompt: str, response: str) -> tuple[int, list[int]]:
-    message = {"role": "user", "content": prompt}
-    opening = tokenizer.apply_chat_template([message], tokenize=False, add_generation_prompt=True)
-    start = len(tokenizer(opening, add_special_tokens=False)["input_ids"])
-    text = tokenizer.apply_chat_template(
-        [message, {"role": "assistant", "content": response}], tokenize=False
-    )
-    return start, tokenizer(text, add_special_tokens=False)["input_ids"]
+def _train(
+    model: Any, tokenizer: Any, recipe: Recipe, loss_of: Any, *, with_rejected: bool
+) -> None:
+    """Muon on the layers' matrices, AdamW on the rest; linear warm-up, then linear decay."""
+    matrices = [p for p in model.model.layers.parameters() if p.ndim == 2]
+    others = [p for p in model.parameters() if all(p is not m for m in matrices)]
+    optimizers = [
+        torch.optim.Muon(matrices, lr=recipe.rate, weight_decay=0.0),
+        torch.optim.AdamW(others, lr=recipe.rate / 5, betas=(0.9, 0.98), weight_decay=0.01),
+    ]
+
+    def rate(step: int) -> float:
+        return min((step + 1) / _WARM_UP_STEPS, 1.0) * max(1 - step / recipe.steps, 0.01)
+
+    schedules = [torch.optim.lr_scheduler.LambdaLR(o, rate) for o in optimizers]
+    rng = random.Random(recipe.seed)  # noqa: S311 (not for secrets)
+    batches = draw_batches(rng, tokenizer, recipe.pairs_per_step)
+    for step in range(recipe.steps):
+        batch = PairBatch(next(batches), int(tokenizer.pad_token_id), with_rejected=with_rejected)
+        losses = loss_of(batch)
+        model.zero_grad(set_to_none=True)
+        torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        for optimizer, schedule in zip(optimizers, schedules, strict=True):
+            optimizer.step()
+            schedule.step()
+        if (step + 1) % _REPORT_EVERY == 0:
+            told = " ".join(f"{name} {loss.item():.3f}" for name, loss in losses.items())
+            print(f"{recipe.name} {step + 1}/{recipe.steps}: {told}", flush=True)
 
 
-class _Batch:
-    """Padded tensors: the chosen of every pair, then the rejected."""
+def _hidden(model: Any, batch: PairBatch) -> Tensor:
+    # Padding is on the right, where a causal model does not see it.
+    hidden: Tensor = model.model(input_ids=batch.ids, use_cache=False).last_hidden_state
+    return hidden
 
-    def __init__(self, pairs: Sequence[_Pair], padding: int) -> None:
-        import torch
 
-        rows = [pair.chosen for pair in pairs] + [pair.rejected for pair in pairs]
-        self.lengths = torch.tensor([len(row) for row in rows])
-        width = int(self.lengths.max())
-        self.ids = torch.tensor([row + [padding] * (width - len(row)) for row in rows])
-        places = torch.arange(width)[None, :]
-        mask = places < self.lengths[:, None]
-        starts = torch.tensor([pair.start for pair in pairs] * 2)[:, None]
-        differ = torch.tensor([pair.differ for pair in pairs])[:, None]
-        in_form = torch.tensor([not pair.both_right for pair in pairs] * 2)[:, None]
-        self.still_right = torch.ones(len(rows), width)
-        self.still_right[len(pairs) :] = (places < differ).float()
-        response = (places >= starts) & mask
-        self.dense_mask = response & in_form
-        self.language_mask = (response & in_form)[: len(pairs), 1:]
+def _language_loss(model: Any, hidden: Tensor, batch: PairBatch) -> Tensor:
+    """Next-token loss on the tokens that are right, with embeddings tied to the output."""
+    right = (batch.response & (batch.still_right > 0))[:, 1:]
+    logits = hidden[:, :-1][right] @ model.get_input_embeddings().weight.T
+    return functional.cross_entropy(logits, batch.ids[:, 1:][right])

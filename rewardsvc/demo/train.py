@@ -15,62 +15,27 @@ import json
 import random
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+import tempfile
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rewardsvc.aggregate import OBJECTIVES, Standardisation
-from rewardsvc.demo.member_training import MemberRecipe, train_member
-from rewardsvc.demo.problems import Mistake, Problem, Solution, Split, make_problem, solve
+from rewardsvc.demo.evaluation import Sample, Scores, evaluate, held_out_samples
+from rewardsvc.demo.member_training import Recipe, train_member, train_trunk
+from rewardsvc.demo.problems import Mistake, Split, make_problem
 from rewardsvc.demo.rollouts import draw_solution
 
-__all__ = ["MEMBERS", "evaluate", "held_out_samples", "main", "score_samples"]
+__all__ = ["MEMBERS", "TRUNK", "main", "score_samples"]
 
-MEMBERS = (
-    MemberRecipe("member-1", seed=11, hidden=96, layers=3, heads=4, steps=1600),
-    MemberRecipe("member-2", seed=12, hidden=96, layers=3, heads=6, steps=1600),
-    MemberRecipe("member-3", seed=13, hidden=88, layers=4, heads=4, steps=1600),
-    MemberRecipe("member-4", seed=14, hidden=80, layers=4, heads=4, steps=1600),
-    MemberRecipe("member-5", seed=15, hidden=96, layers=2, heads=4, steps=1600),
+TRUNK = Recipe("trunk", seed=7, steps=1200, rate=0.02, pairs_per_step=64)
+MEMBERS = tuple(
+    Recipe(f"member-{seed}", seed=seed, steps=700, rate=0.01, pairs_per_step=32)
+    for seed in range(1, 6)
 )
-TOKENIZER_SEED = 7
-_REFERENCE_SEED, _CALIBRATION_SEED, HELD_OUT_SEED = 101, 102, 103
-
-Sample = tuple[Problem, Solution]
-Scores = NDArray[np.float64]
-
-
-def held_out_samples(seed: int = HELD_OUT_SEED, problems: int = 1000) -> list[Sample]:
-    """One right response and one with each mistake to held-out problems, in that order."""
-    rng = random.Random(seed)  # noqa: S311 (not for secrets)
-    samples = []
-    for _ in range(problems):
-        problem = make_problem(rng, Split.HELD_OUT)
-        samples += [(problem, solve(problem, m, rng)) for m in (None, *Mistake)]
-    return samples
-
-
-def evaluate(scores: Scores, samples: Sequence[Sample]) -> dict[str, Any]:
-    """How well (samples,) scores order `held_out_samples`.
-
-    `pairwise_accuracy` is the share of (right, with a mistake) pairs of one problem ordered
-    right (a tie counts half), `by_mistake` the same for each mistake, `auroc` that of scores
-    across all problems for whether the declared answer is right.
-    """
-    table = scores.reshape(-1, 1 + len(Mistake))
-    wins = np.sign(table[:, :1] - table[:, 1:]) / 2 + 0.5
-    correct = np.array([solution.correct for _, solution in samples])
-    return {
-        "pairwise_accuracy": round(float(wins.mean()), 4),
-        "auroc": round(_auroc(scores, correct), 4),
-        "by_mistake": {
-            mistake.value: round(float(wins[:, k].mean()), 4) for k, mistake in enumerate(Mistake)
-        },
-    }
+_REFERENCE_SEED, _CALIBRATION_SEED, _HELD_OUT_SEED = 101, 102, 103
 
 
 def score_samples(directory: Path, samples: Iterable[Sample]) -> tuple[Scores, list[str]]:
@@ -94,26 +59,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, required=True, help="folder to write to")
     parser.add_argument("--jobs", type=int, default=2, help="members trained at a time")
+    parser.add_argument("--trunk", type=Path, help="start the members from this trained trunk")
     parser.add_argument("--member", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     output: Path = arguments.output
     if arguments.member:
         (recipe,) = (recipe for recipe in MEMBERS if recipe.name == arguments.member)
-        train_member(recipe, output / recipe.name, TOKENIZER_SEED)
+        train_member(recipe, arguments.trunk, output / recipe.name)
         return
     output.mkdir(parents=True, exist_ok=True)
-    _train_all(output, arguments.jobs)
+    with tempfile.TemporaryDirectory() as scratch:
+        trunk = arguments.trunk
+        if trunk is None:
+            trunk = Path(scratch)
+            train_trunk(TRUNK, trunk)
+        _train_members(output, trunk, arguments.jobs)
     standardisation = _standardise(output)
     _label(output, standardisation)
     _write_card(output, standardisation)
 
 
-def _train_all(output: Path, jobs: int) -> None:
+def _train_members(output: Path, trunk: Path, jobs: int) -> None:
     """Each member in a process of its own, on one thread."""
 
-    def train(recipe: MemberRecipe) -> None:
+    def train(recipe: Recipe) -> None:
         module = [sys.executable, "-m", "rewardsvc.demo.train"]
-        order = ["--output", str(output), "--member", recipe.name]
+        order = ["--output", str(output), "--trunk", str(trunk), "--member", recipe.name]
         subprocess.run([*module, *order], check=True)  # noqa: S603 (our own module)
 
     with ThreadPoolExecutor(jobs) as pool:
@@ -152,7 +123,7 @@ def _label(output: Path, standardisation: Standardisation) -> None:
 
 
 def _write_card(output: Path, standardisation: Standardisation) -> None:
-    samples = held_out_samples()
+    samples = held_out_samples(_HELD_OUT_SEED, 1000)
     raw, names = score_samples(output, samples)
     standardised = standardisation.apply(raw, names)
     recipes = {recipe.name: recipe for recipe in MEMBERS}
@@ -170,9 +141,6 @@ def _write_card(output: Path, standardisation: Standardisation) -> None:
         },
         "members": {
             name: {
-                "hidden": recipes[name].hidden,
-                "layers": recipes[name].layers,
-                "heads": recipes[name].heads,
                 "seed": recipes[name].seed,
                 "training_pairs": recipes[name].steps * recipes[name].pairs_per_step,
                 **evaluate(raw[:, k], samples),
@@ -189,15 +157,6 @@ def _write_card(output: Path, standardisation: Standardisation) -> None:
     for group in ("members", "objectives"):
         for name, entry in card[group].items():  # type: ignore[attr-defined]
             print(f"{name}: pairwise {entry['pairwise_accuracy']} auroc {entry['auroc']}")
-
-
-def _auroc(scores: Scores, positive: NDArray[np.bool_]) -> float:
-    """Share of (positive, negative) pairs that the scores order right; ties count half."""
-    _, inverse, count = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(count) - (count - 1) / 2)[inverse]
-    positives = int(positive.sum())
-    below = ranks[positive].sum() - positives * (positives + 1) / 2
-    return float(below / (positives * (len(scores) - positives)))
 
 
 def _write_json(path: Path, content: object) -> None:

@@ -305,6 +305,9 @@ def _environment() -> dict[str, str]:
     """The child's environment: this interpreter's import path, and no network for models."""
     path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
     return {
+        # OpenMP's threads would otherwise spin between operations and take the server's CPU:
+        # measured on two shared cores, up to seven times the CPU time for the same scores.
+        "OMP_WAIT_POLICY": "PASSIVE",
         **os.environ,
         "PYTHONPATH": path,
         "HF_HUB_OFFLINE": "1",
