@@ -1,7 +1,8 @@
 """Messages between a parent and its engine process: a length, then that much MessagePack.
 
 Both ends are this package, on one machine, over a socket pair nobody else holds; MessagePack
-(unlike pickle) still cannot run code when read.
+(unlike pickle) still cannot run code when read. Text that is not valid Unicode gets through, so
+that the engine can say which sample it cannot take.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ _LENGTH = struct.Struct("<Q")
 
 def encode(message: Any) -> bytes:
     """One framed message."""
-    body: bytes = msgpack.packb(message, use_bin_type=True)
+    body: bytes = msgpack.packb(message, unicode_errors="surrogatepass")
     return _LENGTH.pack(len(body)) + body
 
 
 def _decode(body: bytes | bytearray) -> Any:
-    return msgpack.unpackb(body, raw=False, strict_map_key=False)
+    return msgpack.unpackb(body, strict_map_key=False, unicode_errors="surrogatepass")
 
 
 async def read_message(reader: asyncio.StreamReader) -> Any:

@@ -20,7 +20,7 @@ from rewardsvc.engines.micro_batches import plan_micro_batches
 from rewardsvc.engines.model_files import check_model_directory
 from rewardsvc.errors import ConfigError
 
-__all__ = ["Member", "load_member"]
+__all__ = ["Member", "load_member", "one_line"]
 
 _DTYPES = {
     "float32": torch.float32,
@@ -33,7 +33,7 @@ _DTYPES = {
 class Member:
     """A loaded model, ready to score token ids."""
 
-    name: str
+    directory: Path
     model: Any
     tokenizer: Any
     max_length: int
@@ -59,13 +59,13 @@ class Member:
             except Exception as error:
                 # One sequence may be at fault: the others are still owed a score.
                 if len(batch) == 1:
-                    failures[batch[0]] = _reason(error)
+                    failures[batch[0]] = one_line(error)
                     continue
                 for index in batch:
                     try:
                         scores[index] = self._forward([sequences[index]])[0]
                     except Exception as single:
-                        failures[index] = _reason(single)
+                        failures[index] = one_line(single)
         return scores, failures
 
     @torch.inference_mode()
@@ -115,11 +115,11 @@ def load_member(
             directory, local_files_only=True, trust_remote_code=False
         )
     except Exception as error:
-        raise ConfigError(f"{directory}: tokenizer cannot be loaded: {_reason(error)}") from error
+        raise ConfigError(f"{directory}: tokenizer cannot be loaded: {one_line(error)}") from error
     if not tokenizer.is_fast:
         raise ConfigError(f"{directory}: tokenizer must be a fast one (tokenizer.json)")
     length = _max_length(directory, config, tokenizer, max_length)
-    return Member(directory.name, model, tokenizer, length, device)
+    return Member(directory, model, tokenizer, length, device)
 
 
 def _load_config(directory: Path) -> Any:
@@ -128,7 +128,7 @@ def _load_config(directory: Path) -> Any:
             directory, local_files_only=True, trust_remote_code=False
         )
     except Exception as error:
-        raise ConfigError(f"{directory}/config.json: {_reason(error)}") from error
+        raise ConfigError(f"{directory}/config.json: {one_line(error)}") from error
     if config.num_labels != 1:
         raise ConfigError(
             f"{directory}/config.json: num_labels must be 1 (a Bradley-Terry score), "
@@ -156,7 +156,7 @@ def _load_model(directory: Path, config: Any, dtype: torch.dtype | str) -> Any:
     except Exception as error:
         raise ConfigError(
             f"{directory}: cannot be loaded as a sequence classifier "
-            f"(architectures: {config.architectures}): {_reason(error)}"
+            f"(architectures: {config.architectures}): {one_line(error)}"
         ) from error
     missing = sorted(loading["missing_keys"])
     if missing:
@@ -188,6 +188,7 @@ def _max_length(directory: Path, config: Any, tokenizer: Any, wanted: int | None
     return int(min(limits))
 
 
-def _reason(error: Exception) -> str:
+def one_line(error: Exception) -> str:
+    """The error's type and the beginning of its message."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text[:300]}"

@@ -22,8 +22,9 @@ from rewardsvc.engines.conversation import (
     TooLong,
     Truncation,
 )
-from rewardsvc.engines.member import Member, load_member
+from rewardsvc.engines.member import Member, load_member, one_line
 from rewardsvc.engines.model_files import tokenizer_files_hash, tokenizer_hash
+from rewardsvc.errors import ConfigError
 
 __all__ = ["SequenceClassifierEngine"]
 
@@ -112,12 +113,18 @@ class SequenceClassifierEngine:
                 )
             families[key].members.append(index)
         self._families = list(families.values())
-        warm_up = [["user", "1 + 1?"], ["assistant", "2"]]
-        self.run(self.prepare({"samples": [{"messages": warm_up}]}))
+        self._warm_up()
         return {
             "device": str(self._device),
             "max_lengths": [member.max_length for member in self._members],
         }
+
+    def _warm_up(self) -> None:
+        """Runs every member once; one that raises would raise on every sample."""
+        for member in self._members:
+            _, failures = member.score([[0, 0, 0]], self._token_budget)
+            if failures:
+                raise ConfigError(f"{member.directory}: cannot score: {failures[0]}")
 
     def prepare(self, request: Any) -> tuple[int, list[_Encoded]]:
         """Tokenises the request's samples for each family of members."""
@@ -153,8 +160,8 @@ class SequenceClassifierEngine:
                 texts[index] = [{"role": r, "content": c} for r, c in sample["messages"]]
             else:
                 self._take_ids(family, index, sample, result)
-        ids = family.encoder.encode(list(texts.values()))
-        for (index, messages), encoded in zip(texts.items(), ids, strict=True):
+        for index, encoded in self._tokenise(family, texts, result.failures).items():
+            messages = texts[index]
             try:
                 fitted = family.encoder.fit(messages, encoded, family.max_length, self._truncation)
             except TooLong as error:
@@ -164,6 +171,22 @@ class SequenceClassifierEngine:
             if fitted.truncation:
                 result.truncations[index] = fitted.truncation
         return result
+
+    @staticmethod
+    def _tokenise(
+        family: _Family, texts: dict[int, list[Message]], failures: dict[int, str]
+    ) -> dict[int, list[int]]:
+        """Token ids by sample; where the chat template or the tokenizer refuses one, why."""
+        try:
+            return dict(zip(texts, family.encoder.encode(list(texts.values())), strict=True))
+        except Exception:
+            ids = {}
+            for index, messages in texts.items():
+                try:
+                    (ids[index],) = family.encoder.encode([messages])
+                except Exception as error:
+                    failures[index] = f"cannot be tokenised: {one_line(error)}"
+            return ids
 
     def _take_ids(self, family: _Family, index: int, sample: Any, result: _Encoded) -> None:
         """Takes token ids as they are: whoever made them has applied the chat template."""

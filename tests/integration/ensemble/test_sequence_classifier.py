@@ -128,6 +128,23 @@ def test_long_prompts_are_cut_or_rejected(models: Path) -> None:
     assert "the model takes 64" in reply["failures"][0][2]
 
 
+def test_what_a_template_or_tokenizer_refuses_fails_alone(tmp_path: Path) -> None:
+    tokenizer = byte_tokenizer()
+    tokenizer.chat_template = (
+        "{% for m in messages %}{% if m['role'] == 'tool' %}"
+        "{{ raise_exception('no tools here') }}{% endif %}{{ m['content'] }}{% endfor %}"
+    )
+    made = engine(save_llama(tmp_path / "strict", tokenizer=tokenizer))
+    tool = {"messages": [["tool", "x"], ["assistant", "y"]]}
+    broken_text = {"messages": [["user", "x"], ["assistant", "\ud800"]]}
+    reply = run(made, [SAMPLES[0], tool, broken_text])
+    reasons = {s: reason for s, _, reason in reply["failures"]}
+    assert sorted(reasons) == [1, 2]
+    assert reasons[1].startswith("cannot be tokenised: ") and "no tools here" in reasons[1]
+    assert reasons[2].startswith("cannot be tokenised: ")
+    assert np.isfinite(reply["scores"][0])
+
+
 def as_bytes(ids: list[int]) -> bytes:
     return np.array(ids, dtype="<i4").tobytes()
 
