@@ -57,7 +57,7 @@ class ServerConfig(Strict):
     """Time between turning NOT_SERVING and refusing new calls, for load balancers to notice."""
     drain_seconds: float = Field(60.0, gt=0, le=3600)
     """Longest wait for accepted requests before they are cancelled."""
-    tenant_shares: Mapping[Name, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = {}
+    tenant_shares: Mapping[Name, Annotated[float, Field(ge=0.01, le=100)]] = {}
     """Relative share of the engines by tenant; 1 where not named."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -14,8 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-from rewardsvc_verifiers.math import MathPolicy, MathVerifier, SymbolicTask
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from rewardsvc_verifiers.math import MathPolicy, MathVerifier, SymbolicTask, policy_names
 from rewardsvc_verifiers.math.symbolic import JOB as SYMBOLIC_JOB
 from rewardsvc_verifiers.workers import JobStatus, WorkerPool
 
@@ -44,6 +44,13 @@ class MathConfig(BaseModel):
         5.0, gt=0, le=600, description="Longest wait of a batch for its symbolic comparisons."
     )
     values: VerdictValues = VerdictValues()
+
+    @field_validator("policy")
+    @classmethod
+    def _known_policy(cls, value: str) -> str:
+        if value not in policy_names():
+            raise ValueError(f"must be one of {', '.join(sorted(policy_names()))}")
+        return value
 
 
 class MathScorer:

@@ -42,7 +42,7 @@ def test_a_good_configuration():
                                  "did you mean 'server'?"]),
         (("address:", "adress:"), ["server.adress: unknown key", "did you mean 'address'?"]),
         (('"127.0.0.1:0"', "nowhere"), ["server.address: is 'nowhere'", "pattern"]),
-        (("trainer: 4", "trainer: -1"), ["server.tenant_shares.trainer: is -1", "greater than 0"]),
+        (("trainer: 4", "trainer: -1"), ["server.tenant_shares.trainer: is -1", "greater than or equal to 0.01"]),
         (("kind: constant", "kind: constnt"),
          ["scorers.half.kind: is 'constnt'; allowed: code, constant, ensemble, format, math",
           "did you mean 'constant'?"]),
