@@ -86,7 +86,12 @@ class RewardServer:
         await self._health.set(SERVICE, _NOT_SERVING)
         self.address = _bind(server, settings.address, settings.tls, self._config.base_path)
         if settings.metrics_address:
-            self._stop_metrics = self.metrics.serve(settings.metrics_address)
+            try:
+                self._stop_metrics = self.metrics.serve(settings.metrics_address)
+            except OSError as error:
+                raise ConfigError(
+                    f"server.metrics_address: cannot listen on {settings.metrics_address}: {error}"
+                ) from error
         await server.start()
         self._server = server
         log.info("listening", address=self.address)
