@@ -131,6 +131,8 @@ def _power(evaluator: Evaluator, node: Node) -> acb:
     if isinstance(exponent, int):
         if abs(exponent) > _LARGE:
             raise LimitExceeded("an exponent too large")
+        if exponent == 0 and base == 0:
+            raise NoValue("zero to the power of zero")
         return base**exponent
     if isinstance(exponent, Fraction):
         return _rational_power(evaluator, base, exponent)

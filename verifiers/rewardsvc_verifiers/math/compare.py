@@ -10,6 +10,7 @@ from typing import Final
 
 from rewardsvc_verifiers.math import groups, tree
 from rewardsvc_verifiers.math.equations import judge_equations, judge_inequalities
+from rewardsvc_verifiers.math.exact import exact
 from rewardsvc_verifiers.math.judgement import (
     NUMERIC,
     PARSE,
@@ -240,6 +241,13 @@ class Comparison:
             return groups.judge_ordered(values, ordered, self.judge, "parts")
         if sorted(labels) == sorted(answer_labels):
             return self._grouped(parts, answer_parts)
+        if len({label.split("_")[0] for label in (*labels, *answer_labels)}) == 1 and (
+            len(set(labels)) == 1 or len(set(answer_labels)) == 1
+        ):
+            return self._values(values, answer_values)  # x_1 = 2, x_2 = 3 and x = 2, 3
+        missing = set(labels) - set(answer_labels)
+        if missing and set(answer_labels) < set(labels):
+            return different(TYPED, f"{', '.join(sorted(missing))} is missing")
         if len(parts) == len(answer_parts):
             found = groups.judge_unordered(values, answer_values, self.judge, "values")
             if found.equal is False:
@@ -289,6 +297,8 @@ class Comparison:
         values = [part.value for part in parts]
         labels = {part.label for part in parts}
         if len(labels) == 1:
+            if len(values) > 1 and other.kind == tree.TUPLE:
+                return unknown("the values of one variable, and a tuple")
             if other.kind == tree.RELATION or (is_region(other) and other.kind != tree.SET):
                 return None
             value = values[0] if len(values) == 1 else Node(tree.LIST, tuple(values))
@@ -428,6 +438,8 @@ class Comparison:
             found = self._matrices(reference, answer)
             if found is not None:
                 return found
+        if tree.MODULO in kinds:
+            return self._congruences(reference, answer)
         if tree.CLOCK in kinds:
             return _judge_clocks(reference, answer)
         if tree.RATIO in kinds:
@@ -464,6 +476,25 @@ class Comparison:
         if other.kind in (tree.NUMBER, tree.DECIMAL, tree.SYMBOL):
             return different(TYPED, "one is a matrix, the other is not")
         return unknown("one is a matrix, the other is not")
+
+    def _congruences(self, reference: Node, answer: Node) -> Judgement:
+        """x = 3 (mod 7): the modulus must agree, and the residues up to it."""
+        if reference.kind != answer.kind:
+            return unknown("one is a congruence, the other is not")
+        modulus = exact(reference.args[1])
+        if modulus is None or modulus != exact(answer.args[1]) or not modulus:
+            return different(TYPED, "the moduli differ")
+        first, second = reference.args[0], answer.args[0]
+        if first.kind == tree.RELATION and second.kind == tree.RELATION:
+            if first.args[0] != second.args[0]:
+                return unknown("the congruences are about different names")
+            first, second = first.args[-1], second.args[-1]
+        residue, other = exact(first), exact(second)
+        if residue is None or other is None:
+            return unknown("the residues are no numbers")
+        if (residue - other) % modulus == 0:
+            return equal(TYPED, "the same residue class")
+        return different(TYPED, "different residue classes")
 
     def _ratios(self, reference: Node, answer: Node) -> Judgement:
         if reference.kind == answer.kind:

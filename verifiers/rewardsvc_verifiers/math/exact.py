@@ -71,7 +71,7 @@ def _divide(node: Node, values: list[Rational]) -> Rational | None:
 
 
 def power(base: Rational, exponent: Rational) -> Rational | None:
-    """base ** exponent when it is rational and small enough."""
+    """base ** exponent when it is rational and small enough; None also for 0 ** 0."""
     if isinstance(exponent, Fraction):
         if exponent.denominator > 64:
             return None

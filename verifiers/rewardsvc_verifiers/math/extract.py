@@ -202,7 +202,7 @@ def _from_phrases(tail: str, phrases: tuple[str, ...]) -> Extraction | None:
         if start >= 0 and start + len(phrase) > end:
             best, end = start, start + len(phrase)
     if "answer:" in phrases:
-        for mark in ("\na:", "\n**a:**", "\n**answer**:"):
+        for mark in ("\na:", "? a:", ". a:", "\n**a:**", "\n**answer**:"):
             start = lowered.rfind(mark)
             if start >= 0 and start + len(mark) > end:
                 best, end = start, start + len(mark)
@@ -262,7 +262,8 @@ def reference_answer(reference: str) -> str:
     found, _ = _from_boxes(reference)
     if found is None:
         found = _from_hashes(reference)
-    if found is None and ("\n" in reference or reference[:2].lower() == "a:"):
+    labelled = reference[:2].lower() == "a:" and ":" not in reference[2:]
+    if found is None and ("\n" in reference or labelled):
         found = _from_phrases(reference, _PHRASES)
     if found is None and reference[:7].lower() == "answer:":
         found = _from_phrases(reference, _PHRASES)

@@ -26,16 +26,30 @@ def label_of(node: Node) -> str | None:
         return node.name
     if node.kind == tree.TEXT:
         return normal_words(node.name)
-    if node.kind == tree.FUNCTION and node.name.rstrip("'").split("_")[0] in _LABEL_FUNCTIONS:
+    if (
+        node.kind == tree.FUNCTION
+        and node.name.rstrip("'").split("_")[0].split("^")[0] in _LABEL_FUNCTIONS
+    ):
         return node.name
     if node.kind == tree.MULTIPLY and all(
         child.kind == tree.SYMBOL and child.name.isupper() for child in node.args
     ):
         return "".join(child.name for child in node.args)
+    if node.kind == tree.DIVIDE and all(_is_differential(child) for child in node.args):
+        return "derivative of " + node.args[0].args[1].name
     if node.kind == tree.MULTIPLY and any(child.kind == tree.TEXT for child in node.args):
         names = [label_of(child) for child in node.args]
         return " ".join(name for name in names if name) if all(names) else None
     return None
+
+
+def _is_differential(node: Node) -> bool:
+    return (
+        node.kind == tree.MULTIPLY
+        and len(node.args) == 2
+        and node.args[0] == tree.symbol("d")
+        and node.args[1].kind == tree.SYMBOL
+    )
 
 
 def named(node: Node) -> Part | None:

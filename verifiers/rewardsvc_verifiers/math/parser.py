@@ -28,7 +28,10 @@ from rewardsvc_verifiers.math.tokens import (
 from rewardsvc_verifiers.math.tree import LimitExceeded, Node, NotMathematics
 
 # Binding powers.
+MAXIMUM_CHAINED: Final = 100
+
 SEPARATOR: Final = 1
+MODULO_POWER: Final = 3
 RELATION_POWER: Final = 4
 RATIO_POWER: Final = 6
 SET_POWER: Final = 7
@@ -84,6 +87,7 @@ class Parser:
         self.position = 0
         self.depth = 0
         self.nodes = 0
+        self.chained = 0
         self.text_words = text_words
         self.in_absolute = 0
         self.relation_stop = 0
@@ -118,6 +122,20 @@ class Parser:
         if self.nodes > tree.MAXIMUM_NODES:
             raise LimitExceeded(f"more than {tree.MAXIMUM_NODES} nodes")
         return Node(kind, args, name)
+
+    def nest(self, kind: str, args: tuple[Node, ...]) -> Node:
+        """A node around a left operand; a run of them is deep without being bracketed."""
+        if args[0].args:
+            self.chained += 1
+            if self.chained > MAXIMUM_CHAINED:
+                raise LimitExceeded(f"more than {MAXIMUM_CHAINED} chained operations")
+        return self.make(kind, args)
+
+    def product(self, left: Node, right: Node) -> Node:
+        """A product, flat, so that a long one is not deep."""
+        if left.kind == tree.MULTIPLY and len(left.args) < tree.MAXIMUM_MATRIX_CELLS:
+            return self.make(tree.MULTIPLY, (*left.args, right))
+        return self.nest(tree.MULTIPLY, (left, right))
 
     # The grammar.
 
@@ -158,7 +176,10 @@ class Parser:
                         break
                     self.position += 1
                     right = self.expression(IMPLICIT_POWER)
-                    left = self.make(tree.MULTIPLY if text == "*" else tree.DIVIDE, (left, right))
+                    if text == "*":
+                        left = self.product(left, right)
+                    else:
+                        left = self.nest(tree.DIVIDE, (left, right))
                     continue
                 if text == "!" or text == "%" or text == "deg" or text == "'":
                     if power >= POSTFIX_POWER:
@@ -186,12 +207,19 @@ class Parser:
                     name = {"cup": tree.UNION, "cap": tree.INTERSECTION}.get(
                         text, tree.SET_DIFFERENCE
                     )
-                    left = self.make(name, (left, right))
+                    left = self.nest(name, (left, right))
                     continue
                 if text == ":":
                     if power >= RATIO_POWER or self.relation_stop:
                         break
                     left = self.ratio(left)
+                    continue
+                if text == "(" and self.peek(1).text == "mod":
+                    if power >= MODULO_POWER:
+                        break
+                    self.position += 2
+                    left = self.make(tree.MODULO, (left, self.expression(0)))
+                    self.expect(")")
                     continue
                 if text in ("(", "[", "\\{", "{"):
                     if power >= IMPLICIT_POWER or text == "\\{":
@@ -212,10 +240,14 @@ class Parser:
                 continue
             if kind == COMMAND and (text.startswith("end:") or text == "rangle"):
                 break
-            if kind == COMMAND and text in ("rfloor", "rceil", "Vert", "rVert"):
+            if kind == COMMAND and text in ("rfloor", "rceil", "Vert", "rVert", "over"):
                 break
             if kind == COMMAND and text in ("bmod", "mod", "pmod"):
-                raise NotMathematics("modular arithmetic")
+                if power >= MODULO_POWER:
+                    break
+                self.position += 1
+                left = self.make(tree.MODULO, (left, self.argument()))
+                continue
             if kind == "end":
                 break
             if power >= IMPLICIT_POWER:
@@ -256,7 +288,7 @@ class Parser:
         if self.accept("*") or self.accept("'"):
             raise NotMathematics("a starred quantity")
         exponent = self.exponent()
-        return self.make(tree.POWER, (left, exponent))
+        return self.nest(tree.POWER, (left, exponent))
 
     def exponent(self) -> Node:
         if self.at("{"):
@@ -274,16 +306,16 @@ class Parser:
     def postfix(self, left: Node, text: str) -> Node:
         self.position += 1
         if text == "!":
-            return self.make(tree.FACTORIAL, (left,))
+            return self.nest(tree.FACTORIAL, (left,))
         if text == "%":
-            return self.make(tree.PERCENT, (left,))
+            return self.nest(tree.PERCENT, (left,))
         if text == "deg":
             following = self.peek()
             if following.kind in (LETTER, TEXTUAL) and following.text in ("C", "F"):
                 self.position += 1
                 scale = "celsius" if following.text == "C" else "fahrenheit"
                 return self.make(tree.QUANTITY, (left,), scale)
-            return self.make(tree.DEGREE, (left,))
+            return self.nest(tree.DEGREE, (left,))
         if left.kind == tree.SYMBOL:
             name = left.name + "'"
             if self.at("(") and left.name.rstrip("'") in _CALLABLE_LETTERS:
@@ -372,6 +404,12 @@ class Parser:
 
     def juxtaposed(self, left: Node, token: Token) -> Node:
         """Implied multiplication, a mixed number, or a unit after a value."""
+        if token.text == "base" and token.kind in (WORD, TEXTUAL):
+            self.position += 1
+            digits, base = _digits_of(left), self.take().text
+            if digits is None or not base.isdigit() or len(base) > 2:
+                raise NotMathematics("a base after no digits")
+            return base_n(digits, int(base))
         if parser_units.starts_unit(self, left, token):
             return parser_units.read_unit(self, left)
         if token.kind == NUM and left.kind == tree.QUANTITY:
@@ -384,7 +422,7 @@ class Parser:
             and left.kind == tree.NUMBER
             and self.tokens[self.position - 1].kind == NUM
         ):
-            fraction = self.expression(EXPONENT_POWER)
+            fraction = self.expression(POSTFIX_POWER)
             if _is_proper_fraction(fraction):
                 return self.make(tree.MIXED, (left, fraction))
             return self.make(tree.MULTIPLY, (left, self.continued(fraction)))
@@ -392,7 +430,7 @@ class Parser:
             if not token.spaced and self.tokens[self.position - 1].kind == LETTER:
                 raise NotMathematics("a digit after a letter")
         right = self.expression(IMPLICIT_POWER)
-        return self.make(tree.MULTIPLY, (left, right))
+        return self.product(left, right)
 
     def continued(self, left: Node) -> Node:
         """Postfix and power operators that follow an operand already read."""
@@ -484,8 +522,13 @@ class Parser:
         if kind == NUM:
             return number(token.text)
         if kind == LETTER:
-            if self.at("(") and token.text in _CALLABLE_LETTERS:
-                return self.called(token.text)
+            if token.text in _CALLABLE_LETTERS:
+                if self.at("("):
+                    return self.called(token.text)
+                ahead = [self.peek(index).text for index in range(6)]
+                if ahead == ["^", "{", "-", "1", "}", "("]:
+                    self.position += 5
+                    return self.called(f"{token.text}^-1")
             return _letter(token.text)
         if kind == COMMAND:
             return self.command(token.text)
@@ -697,16 +740,47 @@ class Parser:
         return node if exponent is None else self.make(tree.POWER, (node, exponent))
 
     def called(self, name: str) -> Node:
+        if name in ("max", "min", "gcd", "lcm") and self.accept("\\{"):
+            return self.make(tree.FUNCTION, self.bracketed("\\}"), name)
+        if name == "det" and self.peek().kind == COMMAND:
+            return self.make(tree.FUNCTION, (self.prefix(),), name)
         if not self.accept("("):
             raise NotMathematics(f"{name} without its arguments")
         return self.make(tree.FUNCTION, self.bracketed(")"), name)
 
     def number_set(self, name: str) -> Node:
+        if self.at("^") or self.at("_"):
+            half = self.half_line(name)
+            if half is not None:
+                return half
         if self.accept("^"):
             return self.make(tree.NUMBER_SET, (self.exponent(),), name)
         if self.accept("_"):
             raise NotMathematics("a decorated set of numbers")
         return self.make(tree.NUMBER_SET, (), name)
+
+    def half_line(self, name: str) -> Node | None:
+        """The positive or negative reals or integers; None when the decoration is another."""
+        start = self.position
+        self.position += 1
+        if self.at("{"):
+            self.skip_group()
+        else:
+            self.take()
+        texts = [t.text for t in self.tokens[start + 1 : self.position] if t.text not in "{}"]
+        sign = "".join(texts)
+        if sign in ("+", ">0", "-", "<0", ">=0", "<=0"):
+            if name == "reals":
+                closed = "=" in sign
+                if sign[0] in "+>":
+                    ends, brackets = (tree.ZERO, tree.INFINITY), "[)" if closed else "()"
+                else:
+                    ends = (tree.negate(tree.INFINITY), tree.ZERO)
+                    brackets = "(]" if closed else "()"
+                return self.make(tree.INTERVAL, ends, brackets)
+            return self.make(tree.NUMBER_SET, (), f"{name}{sign.replace('>0', '+')}")
+        self.position = start
+        return None
 
     def accent(self, name: str) -> Node:
         """A decorated name is a variable of its own; `name` keeps which."""

@@ -124,7 +124,7 @@ def quantity(parser: Parser, left: Node, name: str) -> Node:
         return parser.make(tree.DEGREE, (left,))
     if lowered in ("percent", "per cent", "percents", "percentage"):
         return parser.make(tree.PERCENT, (left,))
-    if lowered in ("radian", "radians", "rad", "", "units", "unit"):
+    if lowered in ("", "units", "unit"):
         return left
     words = lowered.split()
     scale = 1

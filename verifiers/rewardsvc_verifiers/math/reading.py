@@ -6,6 +6,7 @@ import re
 from typing import Final, NamedTuple
 
 from rewardsvc_verifiers.math import tree
+from rewardsvc_verifiers.math.matrices import fold_matrices
 from rewardsvc_verifiers.math.parser import Parser, parse_tokens
 from rewardsvc_verifiers.math.text import canonical_phrase, meaning, words_of
 from rewardsvc_verifiers.math.tokens import (
@@ -53,11 +54,15 @@ _HOUR: Final = re.compile(
     r"(\d{1,2})\s*(?:\\text\{)?\s*([AaPp])\.?\s*[Mm]\.?\s*\}?|(\d{1,2}):(\d{2})\s*(?:hours|h)",
     re.ASCII,
 )
+_TEXT_GROUP: Final = re.compile(r"\\(?:text|mathrm)\{([^{}]*)\}")
 _CHOICE: Final = re.compile(
     r"(?:option|choice|answer)?\s*\(?\s*([A-Ja-j])\s*(?:\)|\.(?!\d)|:(?!\d)|$)\s*(.*)",
     re.ASCII | re.DOTALL | re.IGNORECASE,
 )
+_OTHER_LABEL: Final = re.compile(r"\b[A-Z]\s*[:=]")
+_HEDGE: Final = re.compile(r"(?:\\text\{)?\s*(?:or|and|,|/|&|\+)(?![A-Za-z])", re.IGNORECASE)
 _LABEL_VERBS: Final = frozenset({"is", "are", "equals", "was", "were", "equal"})
+_FILLERS: Final = frozenset("therefore thus hence so just simply answer: answer exactly".split())
 
 
 def read(text: str, maximum_characters: int = 4000) -> Reading:
@@ -76,7 +81,7 @@ def read(text: str, maximum_characters: int = 4000) -> Reading:
     except NotMathematics as problem:
         return Reading(text, " ".join(text.split()), problem=str(problem))
     key = canonical_key(tokens)
-    clock = _clock(strip_wrapping(stripped))
+    clock = _clock(strip_wrapping(_TEXT_GROUP.sub(r"\1", stripped)))
     if clock is not None:
         return Reading(text, key, clock)
     letter, rest = _choice(stripped, tokens)
@@ -84,6 +89,8 @@ def read(text: str, maximum_characters: int = 4000) -> Reading:
         node, alternative, words = _trees(tokens)
     except LimitExceeded as limit:
         return Reading(text, key, problem=str(limit), limited=True)
+    except RecursionError:
+        return Reading(text, key, problem="it is nested too deeply", limited=True)
     except NotMathematics as problem:
         return Reading(
             text, key, words=words_of(tokens), choice=letter, choice_text=rest,
@@ -137,6 +144,8 @@ def _choice(stripped: str, tokens: list[Token]) -> tuple[str, str]:
         return "", ""
     if letter.islower() and not (marked or worded):
         return "", ""
+    if _HEDGE.match(rest) or _OTHER_LABEL.search(rest):
+        return "", ""
     return letter.upper(), rest.strip().lstrip("\\ ~").strip()
 
 
@@ -144,7 +153,7 @@ def _trees(tokens: list[Token]) -> tuple[Node | None, Node | None, str]:
     """Tree, alternative tree and words. Raises NotMathematics or LimitExceeded."""
     if not tokens:
         raise NotMathematics("nothing is written")
-    tokens = _without_label(tokens)
+    tokens = _french_intervals(_without_label(tokens))
     if all(token.kind in (WORD, TEXTUAL) for token in tokens):
         return _from_words(tokens)
     try:
@@ -158,7 +167,7 @@ def _trees(tokens: list[Token]) -> tuple[Node | None, Node | None, str]:
         if exception is not None:
             return exception, None, ""
         return Parser(tokens, text_words=True).parse(), None, words
-    return node, _as_list(tokens), ""
+    return fold_matrices(node), _as_list(tokens), ""
 
 
 def _from_words(tokens: list[Token]) -> tuple[Node | None, Node | None, str]:
@@ -174,6 +183,12 @@ def _from_words(tokens: list[Token]) -> tuple[Node | None, Node | None, str]:
 
 def _without_label(tokens: list[Token]) -> list[Token]:
     """Drop words up to a verb: "the area is 15" is 15; "Area = 15" keeps its label."""
+    while (
+        len(tokens) > 1
+        and tokens[0].kind in (WORD, TEXTUAL)
+        and tokens[0].text.lower().rstrip(": ") in _FILLERS
+    ):
+        tokens = tokens[2:] if tokens[1].text in (":", ",") else tokens[1:]
     for index, token in enumerate(tokens[:24]):
         if token.kind in (WORD, TEXTUAL):
             last = token.text.split()[-1].lower() if token.text.split() else ""
@@ -186,17 +201,38 @@ def _without_label(tokens: list[Token]) -> list[Token]:
     return tokens
 
 
+def _french_intervals(tokens: list[Token]) -> list[Token]:
+    """]0, 3[ and [0, 3[ with the brackets that the grammar expects."""
+    if tokens[0].text != "]" and tokens[-1].text != "[":
+        return tokens
+    turned = list(tokens)
+    for index, token in enumerate(tokens):
+        if token.kind != OPERATOR or token.text not in ("[", "]"):
+            continue
+        before = tokens[index - 1].text if index else "cup"
+        after = tokens[index + 1].text if index + 1 < len(tokens) else "cup"
+        if token.text == "]" and before in ("cup", "in", "="):
+            turned[index] = token._replace(text="(")
+        elif token.text == "[" and after == "cup":
+            turned[index] = token._replace(text=")")
+    return turned
+
+
 def _as_list(tokens: list[Token]) -> Node | None:
     """1,234 at top level read as the list 1, 234; None when nothing was joined."""
-    split: list[Token] = []
-    joined = False
-    for token in tokens:
-        split.append(token)
-        if token.kind == NUM and token.text.isdigit() and len(token.text) > 3:
-            joined = True
-    if not joined:
+    if not any(token.kind == NUM and token.joined for token in tokens):
         return None
-    return None
+    split: list[Token] = []
+    for token in tokens:
+        groups = token.joined.split(",") if token.joined else [token.text]
+        for index, group in enumerate(groups):
+            if index:
+                split.append(Token(OPERATOR, ","))
+            split.append(Token(token.kind, group, token.spaced))
+    try:
+        return parse_tokens(split)
+    except (NotMathematics, LimitExceeded):
+        return None
 
 
 def _with_exception(words: str, tokens: list[Token]) -> Node | None:

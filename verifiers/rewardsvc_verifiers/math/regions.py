@@ -59,13 +59,24 @@ _SHAPES: Final = frozenset(
 
 def is_region(node: Node) -> bool:
     """Whether the notation can only mean a set of real numbers."""
-    if node.kind in _SHAPES:
+    if node.kind in _SHAPES or _is_difference(node):
         return True
     if node.kind == tree.RELATION:
-        return node.name != "=" and "~=" not in node.name
+        return not set(node.name.split()) <= {"=", "~="}
     if node.kind == tree.LIST:
         return bool(node.args) and all(is_region(child) for child in node.args)
     return False
+
+
+def _is_difference(node: Node) -> bool:
+    """R - {0}: a set minus a set, written with a minus sign."""
+    return (
+        node.kind == tree.ADD
+        and len(node.args) == 2
+        and node.args[0].kind in (tree.NUMBER_SET, tree.INTERVAL)
+        and node.args[1].kind == tree.NEGATE
+        and node.args[1].args[0].kind == tree.SET
+    )
 
 
 def region(node: Node) -> Region:
@@ -88,6 +99,8 @@ def region(node: Node) -> Region:
     if kind == tree.SET_DIFFERENCE:
         left, right = region(node.args[0]), region(_as_points(node.args[1]))
         return Region(_intersect(left.pieces, _complement(right.pieces)), left.variable)
+    if _is_difference(node):
+        return region(Node(tree.SET_DIFFERENCE, (node.args[0], node.args[1].args[0])))
     if kind == tree.RELATION:
         return _relation(node)
     if kind == tree.SET_BUILDER:

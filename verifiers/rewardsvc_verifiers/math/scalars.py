@@ -23,6 +23,7 @@ from rewardsvc_verifiers.math.tree import LimitExceeded, Node, Rational
 from rewardsvc_verifiers.math.units import LETTER_UNITS, Unit, parse_unit
 
 _CALCULUS: Final = frozenset({tree.INTEGRAL, tree.LIMIT, tree.DERIVATIVE, tree.SUM, tree.PRODUCT})
+_RADIAN: Final = (("radian", 1),)
 _PARAMETERS: Final = frozenset("knmjl")
 _INTEGRATION_CONSTANTS: Final = frozenset(["C", "c", "K", "k", "C_1", "c_1", "A", "const", "D"])
 
@@ -117,6 +118,10 @@ def _judge_percent(reference: Side, answer: Side, policy: MathPolicy) -> Judgeme
 def _judge_degrees(reference: Side, answer: Side, policy: MathPolicy) -> Judgement:
     whole, inner, sign = reference
     answer_whole, answer_inner, answer_sign = answer
+    if isinstance(sign, Unit) and sign.dimension == _RADIAN:
+        return judge_value(inner, answer_whole, policy)
+    if isinstance(answer_sign, Unit) and answer_sign.dimension == _RADIAN:
+        return judge_value(whole, answer_inner, policy)
     if isinstance(sign, Unit) or isinstance(answer_sign, Unit):
         return unknown("an angle cannot be compared with another unit")
     if sign == answer_sign:

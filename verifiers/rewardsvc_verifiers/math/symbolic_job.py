@@ -15,6 +15,7 @@ from flint import acb, ctx
 
 from rewardsvc_verifiers.math import identity, tree
 from rewardsvc_verifiers.math.balls import Evaluator, NoValue
+from rewardsvc_verifiers.math.exact import exact
 from rewardsvc_verifiers.math.tree import LimitExceeded, Node
 
 _BUDGET: Final = 400_000
@@ -107,9 +108,16 @@ def _is_analytic(body: Node) -> bool:
         or (
             part.kind == tree.FUNCTION and part.name in ("ln", "log", "floor", "ceil", "max", "min")
         )
-        or (part.kind == tree.POWER and part.args[1].kind not in (tree.NUMBER, tree.NEGATE))
+        or (part.kind == tree.POWER and not _is_entire_power(part))
         for part in tree.walk(body)
     )
+
+
+def _is_entire_power(node: Node) -> bool:
+    base, exponent = exact(node.args[0]), exact(node.args[1])
+    if node.args[0] == tree.EULER or (base is not None and base > 0):
+        return True
+    return isinstance(exponent, int)
 
 
 def _by_differentiation(reference: Node, answer: Node) -> tuple[bool | None, str] | None:

@@ -75,13 +75,16 @@ VALUELESS: Final = frozenset(
 def words_of(tokens: list[Token]) -> str:
     """The tokens as lower-case words, without articles and punctuation."""
     pieces: list[str] = []
+    worded = False
     for token in tokens:
         if token.kind == OPERATOR and token.text in ".,;:?!\"'`":
             if token.text == "'" and pieces and not token.spaced:
                 pieces.append("'")
             continue
         text = token.text
-        if token.kind in (WORD, TEXTUAL) or not pieces or token.spaced or token.kind == COMMAND:
+        after_word = worded
+        worded = token.kind in (WORD, TEXTUAL)
+        if worded or after_word or not pieces or token.spaced or token.kind == COMMAND:
             if pieces and pieces[-1] == "'" and not token.spaced:
                 pieces.append(text)
             else:

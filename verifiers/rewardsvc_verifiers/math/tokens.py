@@ -34,6 +34,8 @@ class Token(NamedTuple):
     kind: str
     text: str
     spaced: bool = False
+    joined: str = ""
+    """How a number with plain comma separators was written: 1,234 may be two numbers."""
 
 
 END_TOKEN: Final = Token(END, "")
@@ -130,7 +132,7 @@ COMMAND_WORDS: Final[dict[str, str]] = {
     name: name
     for name in """sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc sinh cosh
     tanh coth sech csch ln log lg exp sqrt cbrt pi infty gcd lcm max min det floor ceil binom
-    arcsinh arccosh arctanh asin acos atan asinh acosh atanh cis frac""".split()
+    arcsinh arccosh arctanh asin acos atan asinh acosh atanh cis frac mod""".split()
 } | {"infinity": "infty", "inf": "infty", "Infinity": "infty", "oo": "infty", "Pi": "pi"}
 _CONNECTORS: Final = frozenset({"and", "or"})
 
@@ -160,7 +162,7 @@ def strip_wrapping(text: str) -> str:
         if text.endswith(("**", "__")):
             text = text[:-2].strip()
         if text.endswith((".", ",", ";", ":")) and not text.endswith(
-            ("...", "a.m.", "p.m.", "A.M.", "P.M.")
+            ("...", "a.m.", "p.m.", "A.M.", "P.M.", "\\,", "\\;", "\\:")
         ):
             text = text[:-1].strip()
         if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'`":
@@ -310,6 +312,8 @@ def _text_group(
     lowered = stripped.lower()
     if lowered.strip(", ") in _CONNECTORS:
         tokens.append(Token(WORD, lowered.strip(", "), True))
+    elif lowered == "to" and tokens and tokens[-1].kind == NUM:
+        tokens.append(Token(OPERATOR, ":", spaced))
     elif stripped in COMMAND_WORDS:
         tokens.append(Token(COMMAND, COMMAND_WORDS[stripped], spaced))
     elif len(stripped) == 1 and stripped.isalpha():
@@ -349,6 +353,8 @@ def _word(lexeme: str, tokens: list[Token], spaced: bool) -> None:
         tokens.append(Token(LETTER, lexeme, spaced))
     elif lexeme.lower() in _CONNECTORS:
         tokens.append(Token(WORD, lexeme.lower(), spaced))
+    elif lexeme == "to" and tokens and tokens[-1].kind == NUM:
+        tokens.append(Token(OPERATOR, ":", spaced))
     else:
         tokens.append(Token(WORD, lexeme, spaced))
 
@@ -379,7 +385,7 @@ def _number(lexeme: str, tokens: list[Token], spaced: bool, in_brackets: bool) -
     if whole or all(separator not in (",", " ", "~", "\\ ") for separator in separators):
         joined = "".join(groups)
         _check_digits(joined)
-        tokens.append(Token(NUM, joined, spaced))
+        tokens.append(Token(NUM, joined, spaced, lexeme if plain_commas and whole else ""))
         return
     for index, group in enumerate(groups):
         if index and separators[index - 1] in (",", "{,}"):
@@ -439,7 +445,7 @@ def _merge(tokens: list[Token]) -> list[Token]:
             if (
                 following.text == "{"
                 and index + 3 < count
-                and tokens[index + 2] == (OPERATOR, "deg", tokens[index + 2].spaced)
+                and tokens[index + 2][:2] == (OPERATOR, "deg")
                 and tokens[index + 3].text == "}"
             ):
                 merged.append(Token(OPERATOR, "deg"))

@@ -51,6 +51,7 @@ MATRIX: Final = "matrix"  # args: one LIST per row
 PIECEWISE: Final = "piecewise"  # args: value, condition, value, condition, ...
 RATIO: Final = "ratio"
 QUANTITY: Final = "quantity"  # args: value; name: the unit as written
+MODULO: Final = "modulo"  # args: relation or value, modulus
 CLOCK: Final = "clock"  # number: minutes after midnight; name: "", "am" or "pm"
 # Calculus.
 INTEGRAL: Final = "integral"  # args: body, variable[, lower, upper]

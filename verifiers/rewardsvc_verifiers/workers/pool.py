@@ -38,7 +38,7 @@ class WorkerPool:
     def __init__(
         self,
         size: int = 2,
-        time_limit_seconds: float = 1.0,
+        time_limit_seconds: float = 0.8,
         memory_limit_bytes: int = 512 * _MEBIBYTE,
         *,
         jobs: Mapping[str, str] = JOBS,
