@@ -303,7 +303,7 @@ _UNARY: Final[dict[str, Any]] = {
     "ceil": _real_ceil, "Re": lambda v: acb(v.real), "Im": lambda v: acb(v.imag),
     "arg": lambda v: acb(v.arg()),
 }  # fmt: skip
-_ENTIRE: Final = frozenset("exp sinh cosh sin cos tan cot sec csc cis Gamma tanh coth".split())
+_ENTIRE: Final = frozenset(["exp", "sinh", "cosh", "sin", "cos", "tan", "cot", "sec", "csc", "cis", "Gamma", "tanh", "coth"])
 
 _RULES: Final = {
     tree.NUMBER: _number, tree.DECIMAL: _number, tree.BASE_N: _number, tree.SYMBOL: _symbol,

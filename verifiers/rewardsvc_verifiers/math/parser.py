@@ -44,11 +44,9 @@ POSTFIX_POWER: Final = 50
 
 RELATIONS: Final = frozenset({"=", "<", ">", "<=", ">=", "!=", "in", "notin", "subset", "~=", "=="})
 FUNCTIONS: Final = frozenset(
-    """sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc sinh cosh tanh coth
-    sech csch ln lg exp arcsinh arccosh arctanh asin acos atan asinh acosh atanh cis Re Im arg
-    """.split()
+    ["sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "arccot", "arcsec", "arccsc", "sinh", "cosh", "tanh", "coth", "sech", "csch", "ln", "lg", "exp", "arcsinh", "arccosh", "arctanh", "asin", "acos", "atan", "asinh", "acosh", "atanh", "cis", "Re", "Im", "arg"]
 )
-CALLED: Final = frozenset("gcd lcm max min floor ceil det Gamma".split())
+CALLED: Final = frozenset(["gcd", "lcm", "max", "min", "floor", "ceil", "det", "Gamma"])
 _ALIASES: Final = {
     "asin": "arcsin", "acos": "arccos", "atan": "arctan", "asinh": "arcsinh",
     "acosh": "arccosh", "atanh": "arctanh",
@@ -57,9 +55,9 @@ _INVERSES: Final = {
     "sin": "arcsin", "cos": "arccos", "tan": "arctan", "cot": "arccot", "sec": "arcsec",
     "csc": "arccsc", "sinh": "arcsinh", "cosh": "arccosh", "tanh": "arctanh",
 }  # fmt: skip
-_NUMBER_SETS: Final = frozenset("reals integers rationals complexes naturals".split())
+_NUMBER_SETS: Final = frozenset(["reals", "integers", "rationals", "complexes", "naturals"])
 _ACCENTS: Final = frozenset(
-    "vec hat bar overline overrightarrow widehat tilde widetilde underline dot ddot".split()
+    ["vec", "hat", "bar", "overline", "overrightarrow", "widehat", "tilde", "widetilde", "underline", "dot", "ddot"]
 )
 _OPENING: Final = frozenset({"(", "[", "\\{", "{"})
 _INFIX_STOP: Final = frozenset({")", "]", "\\}", "}", "|", "\\mid", "&", "\\\\", "||", "rangle"})
@@ -549,12 +547,16 @@ class Parser:
     def word(self, token: Token) -> Node:
         """A short run of letters is a product of variables; a longer one is text."""
         text = token.text
-        if len(text) <= _SYMBOL_WORD_LETTERS and text.islower() or len(text) == 2:
+        if (len(text) <= _SYMBOL_WORD_LETTERS and text.islower()) or len(text) == 2:
             if self.at("(") and text not in ("xy", "ab"):
                 raise NotMathematics(f"unknown function {text!r}")
-            factors = tuple(_letter(character) for character in text)
-            self.nodes += len(factors)
-            return self.make(tree.MULTIPLY, factors)
+            # Letter by letter, so that in xy^2 the exponent belongs to y.
+            letters = [Token(LETTER, character) for character in text]
+            self.position -= 1
+            self.tokens = [
+                *self.tokens[: self.position], *letters, *self.tokens[self.position + 1 :]
+            ]  # fmt: skip
+            return self.prefix()
         if self.text_words:
             return self.make(tree.TEXT, (), text)
         raise NotMathematics(f"the word {text[:20]!r}")

@@ -11,8 +11,8 @@ from rewardsvc_verifiers.math.tree import LimitExceeded, Node, NotMathematics
 if TYPE_CHECKING:
     from rewardsvc_verifiers.math.parser import Parser
 
-_MATRICES = frozenset("pmatrix bmatrix matrix Bmatrix smallmatrix array vmatrix Vmatrix".split())
-_SYSTEMS = frozenset("cases aligned align gathered split rcases dcases tabular".split())
+_MATRICES = frozenset(["pmatrix", "bmatrix", "matrix", "Bmatrix", "smallmatrix", "array", "vmatrix", "Vmatrix"])
+_SYSTEMS = frozenset(["cases", "aligned", "align", "gathered", "split", "rcases", "dcases", "tabular"])
 
 
 def parse_form(parser: Parser, name: str) -> Node | None:
@@ -148,10 +148,7 @@ def _integral(parser: Parser) -> Node:
             depth -= 1
             if depth < 0:
                 break
-        elif depth == 0 and token.kind == WORD and len(token.text) == 2 and token.text[0] == "d":
-            end = position
-            break
-        elif (
+        elif (depth == 0 and token.kind == WORD and len(token.text) == 2 and token.text[0] == "d") or (
             depth == 0
             and token.kind in (LETTER, TEXTUAL)
             and token.text == "d"

@@ -26,9 +26,7 @@ CURRENCIES: Final = {
 }  # fmt: skip
 #: Words that start a clause, never a unit.
 _CLAUSES: Final = frozenset(
-    """if for when where whenever otherwise is are not to from with has have and or but only
-    unless then else given such that as be equals which all any some every no none than
-    otherwise, implies iff base""".split()
+    ["if", "for", "when", "where", "whenever", "otherwise", "is", "are", "not", "to", "from", "with", "has", "have", "and", "or", "but", "only", "unless", "then", "else", "given", "such", "that", "as", "be", "equals", "which", "all", "any", "some", "every", "no", "none", "than", "otherwise,", "implies", "iff", "base"]
 )
 _NUMERIC: Final = frozenset({tree.NUMBER, tree.DECIMAL, tree.MIXED, tree.DIVIDE, tree.QUANTITY})
 
@@ -54,13 +52,7 @@ def _only_unit_follows(parser: Parser) -> bool:
     tokens = parser.tokens
     while index < len(tokens):
         token = tokens[index]
-        if token.kind == LETTER and token.text in LETTER_UNITS:
-            index += 1
-        elif token.kind == WORD and is_known_word(token.text):
-            index += 1
-        elif token.kind == OPERATOR and token.text in ("/", "^", "{", "}", "*", "-"):
-            index += 1
-        elif token.kind == NUM and tokens[index - 1].text in ("^", "{", "-"):
+        if (token.kind == LETTER and token.text in LETTER_UNITS) or (token.kind == WORD and is_known_word(token.text)) or (token.kind == OPERATOR and token.text in ("/", "^", "{", "}", "*", "-")) or (token.kind == NUM and tokens[index - 1].text in ("^", "{", "-")):
             index += 1
         else:
             return token.kind == OPERATOR and token.text in (",", ";", ")", "]")

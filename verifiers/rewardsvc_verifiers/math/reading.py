@@ -62,7 +62,7 @@ _CHOICE: Final = re.compile(
 _OTHER_LABEL: Final = re.compile(r"\b[A-Z]\s*[:=]")
 _HEDGE: Final = re.compile(r"(?:\\text\{)?\s*(?:or|and|,|/|&|\+)(?![A-Za-z])", re.IGNORECASE)
 _LABEL_VERBS: Final = frozenset({"is", "are", "equals", "was", "were", "equal"})
-_FILLERS: Final = frozenset("therefore thus hence so just simply answer: answer exactly".split())
+_FILLERS: Final = frozenset(["therefore", "thus", "hence", "so", "just", "simply", "answer:", "answer", "exactly"])
 
 
 def read(text: str, maximum_characters: int = 4000) -> Reading:
@@ -126,12 +126,12 @@ def _choice(stripped: str, tokens: list[Token]) -> tuple[str, str]:
     first = tokens[0]
     if first.kind == LETTER and len(tokens) == 1 and first.text in "ABCDEFGHIJ":
         return first.text, ""
-    plain = stripped
+    plain = strip_wrapping(stripped)
     for wrapper in ("\\textbf{", "\\text{", "\\mathrm{", "\\mathbf{"):
         if plain.startswith(wrapper):
             plain = plain[len(wrapper) :].replace("}", " ", 1)
             break
-    plain = plain.strip("$ *")
+    plain = plain.replace("\\left(", "(").replace("\\right)", ")").strip("$ *")
     found = _CHOICE.match(plain)
     if found is None:
         return "", ""

@@ -232,7 +232,7 @@ def _judge_expression(reference: Node, answer: Node, policy: MathPolicy) -> Judg
     result = unknown("no stage could compare these expressions")
     for base in bases:
         left, right = reference, answer
-        if base == "10" and len(bases) > 1 or policy.logarithm == "10":
+        if (base == "10" and len(bases) > 1) or policy.logarithm == "10":
             left, right = _with_log_base_ten(left), _with_log_base_ten(right)
         result = _judge_identity(left, right)
         if result.equal:

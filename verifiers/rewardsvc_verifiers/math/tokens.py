@@ -62,11 +62,7 @@ _GROUPS: Final = re.compile(r"(,|\{,\}|\\[,;:!]|\\?\ |~|\\thinspace\ ?)")
 _REPEAT_PARTS: Final = re.compile(r"(\d*)\.(\d*)(.*)", re.DOTALL)
 
 _DROPPED: Final = frozenset(
-    """left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr bigm Bigm
-    displaystyle textstyle scriptstyle limits nolimits quad qquad thinspace medspace
-    thickspace enspace hspace* vspace* mathstrut strut nonumber notag boldmath unboldmath
-    rm bf it tt sf em cal large Large small normalsize centering hfill middle mathopen
-    mathclose mathord mathrel mathbin""".split()
+    ["left", "right", "big", "Big", "bigg", "Bigg", "bigl", "bigr", "Bigl", "Bigr", "biggl", "biggr", "Biggl", "Biggr", "bigm", "Bigm", "displaystyle", "textstyle", "scriptstyle", "limits", "nolimits", "quad", "qquad", "thinspace", "medspace", "thickspace", "enspace", "hspace*", "vspace*", "mathstrut", "strut", "nonumber", "notag", "boldmath", "unboldmath", "rm", "bf", "it", "tt", "sf", "em", "cal", "large", "Large", "small", "normalsize", "centering", "hfill", "middle", "mathopen", "mathclose", "mathord", "mathrel", "mathbin"]
 )
 _RENAMED_COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "dfrac": (COMMAND, "frac"), "tfrac": (COMMAND, "frac"), "cfrac": (COMMAND, "frac"),
@@ -109,16 +105,13 @@ _RENAMED_COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "forall": (WORD, "for"), "lnot": (WORD, "not"), "neg": (WORD, "not"), "tab": (OPERATOR, "&"),
 }  # fmt: skip
 GREEK_LETTERS: Final = frozenset(
-    """alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau
-    upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega""".split()
+    ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu", "xi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega", "Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Phi", "Psi", "Omega"]
 )
 _TEXT_COMMANDS: Final = frozenset(
-    """text mathrm textbf mathbf mbox operatorname operatorname* textit mathit mathsf texttt
-    emph textrm textnormal bm boldsymbol mathcal mathscr mathfrak textsf textup hbox bold
-    textsc mathtt pmb unit""".split()
+    ["text", "mathrm", "textbf", "mathbf", "mbox", "operatorname", "operatorname*", "textit", "mathit", "mathsf", "texttt", "emph", "textrm", "textnormal", "bm", "boldsymbol", "mathcal", "mathscr", "mathfrak", "textsf", "textup", "hbox", "bold", "textsc", "mathtt", "pmb", "unit"]
 )
-_DECORATIONS: Final = frozenset("boxed fbox displaylimits phantom smash".split())
-_SIZED: Final = frozenset("hspace vspace label tag color phantom hphantom vphantom".split())
+_DECORATIONS: Final = frozenset(["boxed", "fbox", "displaylimits", "phantom", "smash"])
+_SIZED: Final = frozenset(["hspace", "vspace", "label", "tag", "color", "phantom", "hphantom", "vphantom"])
 _NUMBER_SETS: Final = {
     "R": "reals", "Z": "integers", "Q": "rationals", "C": "complexes", "N": "naturals",
 }  # fmt: skip
@@ -130,9 +123,7 @@ _ESCAPES: Final[dict[str, tuple[str, str]]] = {
 #: Plain words that are the LaTeX command of the same name.
 COMMAND_WORDS: Final[dict[str, str]] = {
     name: name
-    for name in """sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc sinh cosh
-    tanh coth sech csch ln log lg exp sqrt cbrt pi infty gcd lcm max min det floor ceil binom
-    arcsinh arccosh arctanh asin acos atan asinh acosh atanh cis frac mod""".split()
+    for name in ["sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "arccot", "arcsec", "arccsc", "sinh", "cosh", "tanh", "coth", "sech", "csch", "ln", "log", "lg", "exp", "sqrt", "cbrt", "pi", "infty", "gcd", "lcm", "max", "min", "det", "floor", "ceil", "binom", "arcsinh", "arccosh", "arctanh", "asin", "acos", "atan", "asinh", "acosh", "atanh", "cis", "frac", "mod"]
 } | {"infinity": "infty", "inf": "infty", "Infinity": "infty", "oo": "infty", "Pi": "pi"}
 _CONNECTORS: Final = frozenset({"and", "or"})
 
@@ -165,6 +156,10 @@ def strip_wrapping(text: str) -> str:
             ("...", "a.m.", "p.m.", "A.M.", "P.M.", "\\,", "\\;", "\\:")
         ):
             text = text[:-1].strip()
+        if text.startswith("\\displaystyle"):
+            text = text[len("\\displaystyle") :].strip()
+        if text.endswith("...."):
+            text = text[:-1]
         if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'`":
             text = text[1:-1].strip()
         if text == before:
@@ -314,7 +309,9 @@ def _text_group(
         tokens.append(Token(WORD, lowered.strip(", "), True))
     elif lowered == "to" and tokens and tokens[-1].kind == NUM:
         tokens.append(Token(OPERATOR, ":", spaced))
-    elif stripped in COMMAND_WORDS:
+    elif stripped in COMMAND_WORDS and not (
+        stripped == "min" and text[close + 1 : close + 2] != "("
+    ):
         tokens.append(Token(COMMAND, COMMAND_WORDS[stripped], spaced))
     elif len(stripped) == 1 and stripped.isalpha():
         # \mathrm{m} may be a unit, \mathbf{v} a vector: the parser sees which text it was.

@@ -130,7 +130,7 @@ SCALES: Final = {
     "billion": 10**9, "billions": 10**9, "trillion": 10**12, "mil": 10**6, "bn": 10**9,
 }  # fmt: skip
 #: Single letters that are read as units only after a space, and only when units are expected.
-LETTER_UNITS: Final = frozenset("m s g h L l N J W V A K".split())
+LETTER_UNITS: Final = frozenset(["m", "s", "g", "h", "L", "l", "N", "J", "W", "V", "A", "K"])
 _IGNORED: Final = frozenset({"of", "the", "a", "each", "total", "units", "unit", "in total"})
 _CURRENCY_WORDS: Final = frozenset({"pounds", "pound"})
 
@@ -180,9 +180,9 @@ def parse_unit(text: str) -> Unit:
             pending = _POWERS[lowered]
             continue
         if word == "^":
-            if index < len(words) and last is not None:
-                power_text = words[index]
-                index += 1
+            power_text = words[index] if index < len(words) else ""
+            index += 1
+            if power_text and last is not None:
                 if not power_text.lstrip("-").isdigit() or len(power_text) > 3:
                     return Unit((), Fraction(1), text)
                 base, scale, direction = last
