@@ -46,19 +46,14 @@ def fill_results(
     """Adds the results of one group to its message, as far as `detail` goes."""
     add = message.results.add
     full = detail is Detail.FULL
-    timing = timing_message = None
     for result in results:
-        # Results of a group share one timing: its message is made once.
-        if full and result.timing is not timing:
-            timing = result.timing
-            timing_message = _timing_message(timing)
+        # Runs for every sample of every request. Hashing an enum member is dear, and so is
+        # handing over a nested message.
         added = add(
             sample_id=result.sample_id,
-            # Hashing an enum member for every sample is dear.
             status=_OK if result.status is Status.OK else _STATUS_NUMBERS[result.status],
             reward=result.reward,
             score=result.score,
-            timing=timing_message,
         )
         if result.reason:
             added.status_reason = result.reason
@@ -71,6 +66,11 @@ def fill_results(
 
 
 def _add_details(message: result_pb2.Result, result: Result) -> None:
+    timing = result.timing
+    if timing is not NO_TIMING:
+        timing_message = message.timing
+        timing_message.queue_seconds = timing.queue_seconds
+        timing_message.inference_seconds = timing.inference_seconds
     if result.disagreement is not None:
         message.disagreement = result.disagreement
     if result.verdict is not None:

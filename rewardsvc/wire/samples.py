@@ -79,33 +79,41 @@ def options_from_message(request: ScoreRequest | ScoreStreamRequest) -> ScoreOpt
 
 def _group(message: sample_pb2.Group, index: int) -> Group:
     group_id = message.group_id or str(index)
-    prompt = message.prompt.text or _prompt(message.prompt, f"groups[{index}].prompt")
-    responses = []
-    for place, response in enumerate(message.responses):
-        text: str | TokenIds = response.text
-        if not text and response.WhichOneof("content") != "text":
-            text = _response_tokens(response, f"groups[{index}].responses[{place}]")
-        responses.append(
-            Response(
-                response.sample_id or f"{group_id}/{place}",
-                text,
-                _reference(response.reference, f"groups[{index}].responses[{place}].reference")
-                if response.HasField("reference")
-                else None,
-            )
-        )
+    # Runs for every sample of every request: the plain case is one pass without a call.
+    responses = tuple(
+        [
+            Response(response.sample_id, text, None)
+            if (text := response.text) and response.sample_id and not response.HasField("reference")
+            else _response(response, group_id, index, place)
+            for place, response in enumerate(message.responses)
+        ]
+    )
     if not responses:
         raise InvalidRequest.field(
             f"groups[{index}].responses", "is empty; send at least one response"
         )
     return Group(
         group_id,
-        prompt,
-        tuple(responses),
+        message.prompt.text or _prompt(message.prompt, f"groups[{index}].prompt"),
+        responses,
         _reference(message.reference, f"groups[{index}].reference")
         if message.HasField("reference")
         else None,
         message.domain,
+    )
+
+
+def _response(message: sample_pb2.Response, group_id: str, index: int, place: int) -> Response:
+    path = f"groups[{index}].responses[{place}]"
+    kind = message.WhichOneof("content")
+    if kind is None:
+        raise InvalidRequest.field(path, "has no content; set text (may be empty) or token_ids")
+    return Response(
+        message.sample_id or f"{group_id}/{place}",
+        message.text if kind == "text" else _token_ids(message.token_ids, f"{path}.token_ids"),
+        _reference(message.reference, f"{path}.reference")
+        if message.HasField("reference")
+        else None,
     )
 
 
@@ -127,14 +135,6 @@ def _prompt(message: sample_pb2.Prompt, path: str) -> Prompt:
                 f"is {chat_message.role!r}; allowed are {', '.join(ROLES)}",
             )
     return Chat(messages)
-
-
-def _response_tokens(message: sample_pb2.Response, path: str) -> TokenIds:
-    if message.WhichOneof("content") is None:
-        raise InvalidRequest.field(
-            path, "has no content; set text (which may be empty) or token_ids"
-        )
-    return _token_ids(message.token_ids, f"{path}.token_ids")
 
 
 def _token_ids(message: sample_pb2.TokenIds, path: str) -> TokenIds:
