@@ -28,11 +28,12 @@ from rewardsvc.demo.member_training import Recipe, train_member, train_trunk
 from rewardsvc.demo.problems import Mistake, Split, make_problem
 from rewardsvc.demo.rollouts import draw_solution
 
-__all__ = ["MEMBERS", "TRUNK", "main", "score_samples"]
+__all__ = ["CHECKING", "LANGUAGE", "MEMBERS", "main", "score_samples"]
 
-TRUNK = Recipe("trunk", seed=7, steps=1200, rate=0.02, pairs_per_step=64)
+LANGUAGE = Recipe("language", seed=7, steps=1200, rate=0.02, pairs_per_step=64)
+CHECKING = Recipe("checking", seed=8, steps=600, rate=0.02, pairs_per_step=64)
 MEMBERS = tuple(
-    Recipe(f"member-{seed}", seed=seed, steps=700, rate=0.01, pairs_per_step=32)
+    Recipe(f"member-{seed}", seed=seed, steps=300, rate=0.01, pairs_per_step=32)
     for seed in range(1, 6)
 )
 _REFERENCE_SEED, _CALIBRATION_SEED, _HELD_OUT_SEED = 101, 102, 103
@@ -59,7 +60,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, required=True, help="folder to write to")
     parser.add_argument("--jobs", type=int, default=2, help="members trained at a time")
-    parser.add_argument("--trunk", type=Path, help="start the members from this trained trunk")
+    parser.add_argument("--trunk", type=Path, help="keep the trunk here, or take it from here")
     parser.add_argument("--member", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     output: Path = arguments.output
@@ -69,10 +70,9 @@ def main() -> None:
         return
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
-        trunk = arguments.trunk
-        if trunk is None:
-            trunk = Path(scratch)
-            train_trunk(TRUNK, trunk)
+        trunk = arguments.trunk or Path(scratch)
+        if not (trunk / "config.json").is_file():
+            train_trunk(LANGUAGE, CHECKING, trunk)
         _train_members(output, trunk, arguments.jobs)
     standardisation = _standardise(output)
     _label(output, standardisation)
