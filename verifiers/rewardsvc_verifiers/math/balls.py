@@ -16,6 +16,7 @@ from flint import acb, arb, fmpq
 from rewardsvc_verifiers.math import tree
 from rewardsvc_verifiers.math.exact import exact
 from rewardsvc_verifiers.math.tree import LimitExceeded, Node
+from rewardsvc_verifiers.math.word_lists import words
 
 MAXIMUM_STEPS: Final = 3000
 _LARGE: Final = 10**9
@@ -303,7 +304,13 @@ _UNARY: Final[dict[str, Any]] = {
     "ceil": _real_ceil, "Re": lambda v: acb(v.real), "Im": lambda v: acb(v.imag),
     "arg": lambda v: acb(v.arg()),
 }  # fmt: skip
-_ENTIRE: Final = frozenset(["exp", "sinh", "cosh", "sin", "cos", "tan", "cot", "sec", "csc", "cis", "Gamma", "tanh", "coth"])
+_ENTIRE: Final = frozenset(
+    words(
+        """
+    exp sinh cosh sin cos tan cot sec csc cis Gamma tanh coth
+    """
+    )
+)
 
 _RULES: Final = {
     tree.NUMBER: _number, tree.DECIMAL: _number, tree.BASE_N: _number, tree.SYMBOL: _symbol,

@@ -35,10 +35,13 @@ _MAXIMUM_JUDGEMENTS: Final = 1500
 _LONG_TEXT: Final = 4
 
 
+ALIKE: Final = equal(STRING, "both are written alike")
+
+
 def judge_readings(reference: Reading, answer: Reading, policy: MathPolicy) -> Judgement:
     """Whether two answers are the same, by words, choice letters and trees."""
     if reference.key == answer.key:
-        return equal(STRING, "both are written alike")
+        return ALIKE
     if reference.choice or answer.choice:
         chosen = _judge_choice(reference, answer, policy)
         if chosen is not None:
@@ -57,11 +60,14 @@ def judge_readings(reference: Reading, answer: Reading, policy: MathPolicy) -> J
 
 def _judge_trees(reference: Reading, answer: Reading, policy: MathPolicy) -> Judgement | None:
     best: Judgement | None = None
+    signs = (
+        "+-" in reference.key or "-+" in reference.key or "+-" in answer.key or ("-+" in answer.key)
+    )
     for left in (reference.node, reference.alternative):
         for right in (answer.node, answer.alternative):
             if left is None or right is None:
                 continue
-            found = _guarded(left, right, policy)
+            found = _guarded(left, right, policy, signs)
             if found.equal:
                 return found
             if best is None or (best.equal is False and found.equal is None):
@@ -69,9 +75,9 @@ def _judge_trees(reference: Reading, answer: Reading, policy: MathPolicy) -> Jud
     return best
 
 
-def _guarded(left: Node, right: Node, policy: MathPolicy) -> Judgement:
+def _guarded(left: Node, right: Node, policy: MathPolicy, signs: bool) -> Judgement:
     try:
-        return Comparison(policy).judge(left, right)
+        return Comparison(policy, signs).judge(left, right)
     except LimitExceeded as limit:
         return unknown(f"the comparison was stopped: {limit}")
     except (OverflowError, RecursionError, MemoryError):
@@ -143,8 +149,9 @@ def _short(text: str) -> str:
 class Comparison:
     """One comparison of two trees: the policy, and a bound on its work."""
 
-    def __init__(self, policy: MathPolicy) -> None:
+    def __init__(self, policy: MathPolicy, plus_minus: bool = True) -> None:
         self.policy = policy
+        self.plus_minus = plus_minus
         self.remaining = _MAXIMUM_JUDGEMENTS
 
     def judge(self, reference: Node, answer: Node) -> Judgement:
@@ -154,8 +161,9 @@ class Comparison:
             raise LimitExceeded("too many parts to compare")
         if reference == answer:
             return equal(PARSE, "both are the same expression")
-        reference = groups.expand_plus_minus(reference)
-        answer = groups.expand_plus_minus(answer)
+        if self.plus_minus:
+            reference = groups.expand_plus_minus(reference)
+            answer = groups.expand_plus_minus(answer)
         reference, answer, caveat = self._without_conditions(reference, answer)
         if caveat is not None:
             return caveat

@@ -26,6 +26,7 @@ from rewardsvc_verifiers.math.tokens import (
     Token,
 )
 from rewardsvc_verifiers.math.tree import LimitExceeded, Node, NotMathematics
+from rewardsvc_verifiers.math.word_lists import words
 
 # Binding powers.
 MAXIMUM_CHAINED: Final = 100
@@ -44,7 +45,13 @@ POSTFIX_POWER: Final = 50
 
 RELATIONS: Final = frozenset({"=", "<", ">", "<=", ">=", "!=", "in", "notin", "subset", "~=", "=="})
 FUNCTIONS: Final = frozenset(
-    ["sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "arccot", "arcsec", "arccsc", "sinh", "cosh", "tanh", "coth", "sech", "csch", "ln", "lg", "exp", "arcsinh", "arccosh", "arctanh", "asin", "acos", "atan", "asinh", "acosh", "atanh", "cis", "Re", "Im", "arg"]
+    words(
+        """
+    sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc sinh cosh tanh coth
+    sech csch ln lg exp arcsinh arccosh arctanh asin acos atan asinh acosh atanh cis Re Im
+    arg
+    """
+    )
 )
 CALLED: Final = frozenset(["gcd", "lcm", "max", "min", "floor", "ceil", "det", "Gamma"])
 _ALIASES: Final = {
@@ -57,7 +64,11 @@ _INVERSES: Final = {
 }  # fmt: skip
 _NUMBER_SETS: Final = frozenset(["reals", "integers", "rationals", "complexes", "naturals"])
 _ACCENTS: Final = frozenset(
-    ["vec", "hat", "bar", "overline", "overrightarrow", "widehat", "tilde", "widetilde", "underline", "dot", "ddot"]
+    words(
+        """
+    vec hat bar overline overrightarrow widehat tilde widetilde underline dot ddot
+    """
+    )
 )
 _OPENING: Final = frozenset({"(", "[", "\\{", "{"})
 _INFIX_STOP: Final = frozenset({")", "]", "\\}", "}", "|", "\\mid", "&", "\\\\", "||", "rangle"})
@@ -81,7 +92,7 @@ class Parser:
     """One pass over one token list."""
 
     def __init__(self, tokens: list[Token], text_words: bool = False) -> None:
-        self.tokens = tokens
+        self.tokens = [*tokens, END_TOKEN]
         self.position = 0
         self.depth = 0
         self.nodes = 0
@@ -93,12 +104,17 @@ class Parser:
     # Reading tokens.
 
     def peek(self, ahead: int = 0) -> Token:
+        """The token at the position, or further on; the list ends with an END token."""
+        if not ahead:
+            return self.tokens[self.position]
         index = self.position + ahead
         return self.tokens[index] if index < len(self.tokens) else END_TOKEN
 
     def take(self) -> Token:
-        token = self.peek()
-        self.position += 1
+        """The token at the position, which moves on; END is never passed."""
+        token = self.tokens[self.position]
+        if token is not END_TOKEN:
+            self.position += 1
         return token
 
     def at(self, text: str, kind: str = OPERATOR) -> bool:
@@ -139,10 +155,10 @@ class Parser:
 
     def parse(self) -> Node:
         """The whole token list as one answer."""
-        if not self.tokens:
+        if len(self.tokens) == 1:
             raise NotMathematics("nothing to parse")
         node = self.expression(0)
-        if self.position < len(self.tokens):
+        if self.tokens[self.position] is not END_TOKEN:
             raise NotMathematics(f"unexpected {self.peek().text!r}")
         return node
 
@@ -153,7 +169,7 @@ class Parser:
             raise LimitExceeded(f"nested deeper than {tree.MAXIMUM_DEPTH}")
         left = self.prefix()
         while True:
-            token = self.peek()
+            token = self.tokens[self.position]
             kind = token.kind
             text = token.text
             if kind == OPERATOR:
@@ -498,7 +514,7 @@ class Parser:
 
     def skip_group(self) -> None:
         depth = 0
-        while self.position < len(self.tokens):
+        while self.peek() is not END_TOKEN:
             text = self.take().text
             if text == "{":
                 depth += 1

@@ -11,8 +11,12 @@ from rewardsvc_verifiers.math.tree import LimitExceeded, Node, NotMathematics
 if TYPE_CHECKING:
     from rewardsvc_verifiers.math.parser import Parser
 
-_MATRICES = frozenset(["pmatrix", "bmatrix", "matrix", "Bmatrix", "smallmatrix", "array", "vmatrix", "Vmatrix"])
-_SYSTEMS = frozenset(["cases", "aligned", "align", "gathered", "split", "rcases", "dcases", "tabular"])
+_MATRICES = frozenset(
+    ["pmatrix", "bmatrix", "matrix", "Bmatrix", "smallmatrix", "array", "vmatrix", "Vmatrix"]
+)
+_SYSTEMS = frozenset(
+    ["cases", "aligned", "align", "gathered", "split", "rcases", "dcases", "tabular"]
+)
 
 
 def parse_form(parser: Parser, name: str) -> Node | None:
@@ -140,7 +144,7 @@ def _integral(parser: Parser) -> Node:
     position = parser.position
     tokens = parser.tokens
     end = -1
-    while position < len(tokens):
+    while position < len(tokens) - 1:
         token = tokens[position]
         if token.kind == OPERATOR and token.text in ("(", "[", "{", "\\{"):
             depth += 1
@@ -148,7 +152,9 @@ def _integral(parser: Parser) -> Node:
             depth -= 1
             if depth < 0:
                 break
-        elif (depth == 0 and token.kind == WORD and len(token.text) == 2 and token.text[0] == "d") or (
+        elif (
+            depth == 0 and token.kind == WORD and len(token.text) == 2 and token.text[0] == "d"
+        ) or (
             depth == 0
             and token.kind in (LETTER, TEXTUAL)
             and token.text == "d"

@@ -17,6 +17,7 @@ from rewardsvc_verifiers.math.tokens import (
 )
 from rewardsvc_verifiers.math.tree import Node, NotMathematics
 from rewardsvc_verifiers.math.units import LETTER_UNITS, SCALES, is_known_word, parse_unit
+from rewardsvc_verifiers.math.word_lists import words
 
 if TYPE_CHECKING:
     from rewardsvc_verifiers.math.parser import Parser
@@ -26,7 +27,13 @@ CURRENCIES: Final = {
 }  # fmt: skip
 #: Words that start a clause, never a unit.
 _CLAUSES: Final = frozenset(
-    ["if", "for", "when", "where", "whenever", "otherwise", "is", "are", "not", "to", "from", "with", "has", "have", "and", "or", "but", "only", "unless", "then", "else", "given", "such", "that", "as", "be", "equals", "which", "all", "any", "some", "every", "no", "none", "than", "otherwise,", "implies", "iff", "base"]
+    words(
+        """
+    if for when where whenever otherwise is are not to from with has have and or but only
+    unless then else given such that as be equals which all any some every no none than
+    otherwise, implies iff base
+    """
+    )
 )
 _NUMERIC: Final = frozenset({tree.NUMBER, tree.DECIMAL, tree.MIXED, tree.DIVIDE, tree.QUANTITY})
 
@@ -52,10 +59,17 @@ def _only_unit_follows(parser: Parser) -> bool:
     tokens = parser.tokens
     while index < len(tokens):
         token = tokens[index]
-        if (token.kind == LETTER and token.text in LETTER_UNITS) or (token.kind == WORD and is_known_word(token.text)) or (token.kind == OPERATOR and token.text in ("/", "^", "{", "}", "*", "-")) or (token.kind == NUM and tokens[index - 1].text in ("^", "{", "-")):
+        if (
+            (token.kind == LETTER and token.text in LETTER_UNITS)
+            or (token.kind == WORD and is_known_word(token.text))
+            or (token.kind == OPERATOR and token.text in ("/", "^", "{", "}", "*", "-"))
+            or (token.kind == NUM and tokens[index - 1].text in ("^", "{", "-"))
+        ):
             index += 1
         else:
-            return token.kind == OPERATOR and token.text in (",", ";", ")", "]")
+            return token.kind == END or (
+                token.kind == OPERATOR and token.text in (",", ";", ")", "]")
+            )
     return True
 
 
@@ -161,8 +175,3 @@ def added(parser: Parser, left: Node, right: Node) -> Node:
     if second is None or first.dimension != second.dimension or not second.known:
         raise NotMathematics("quantities that do not add up")
     return parser.make(tree.ADD, (left, right))
-
-
-def is_end(token: Token) -> bool:
-    """Whether nothing follows."""
-    return token.kind == END

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from rewardsvc_verifiers.math import tree
 from rewardsvc_verifiers.math.matrices import fold_matrices
-from rewardsvc_verifiers.math.parser import Parser, parse_tokens
+from rewardsvc_verifiers.math.parser import Parser, number, parse_tokens
 from rewardsvc_verifiers.math.text import canonical_phrase, meaning, words_of
 from rewardsvc_verifiers.math.tokens import (
     COMMAND,
@@ -46,7 +46,11 @@ class Reading(NamedTuple):
     """Whether a limit, rather than the grammar, stopped the reading."""
 
 
-_PLAIN: Final = re.compile(r"-?(?:0|[1-9]\d{0,17})", re.ASCII)
+_PLAIN: Final = re.compile(
+    r"(-?)(?:(0|[1-9]\d{0,17})|(\d{1,16}\.\d{1,16})"
+    r"|\\[dt]?frac\{([1-9]\d{0,11})\}\{([1-9]\d{0,11})\})",
+    re.ASCII,
+)
 _CLOCK: Final = re.compile(
     r"(\d{1,2}):(\d{2})(?::00)?\s*(?:\\text\{)?\s*([AaPp])\.?\s*[Mm]\.?\s*\}?", re.ASCII
 )
@@ -62,29 +66,75 @@ _CHOICE: Final = re.compile(
 _OTHER_LABEL: Final = re.compile(r"\b[A-Z]\s*[:=]")
 _HEDGE: Final = re.compile(r"(?:\\text\{)?\s*(?:or|and|,|/|&|\+)(?![A-Za-z])", re.IGNORECASE)
 _LABEL_VERBS: Final = frozenset({"is", "are", "equals", "was", "were", "equal"})
-_FILLERS: Final = frozenset(["therefore", "thus", "hence", "so", "just", "simply", "answer:", "answer", "exactly"])
+_FILLERS: Final = frozenset(
+    ["therefore", "thus", "hence", "so", "just", "simply", "answer:", "answer", "exactly"]
+)
+
+
+class Scan(NamedTuple):
+    """An answer split into tokens, not yet parsed: enough for the string stage."""
+
+    text: str
+    key: str
+    tokens: list[Token]
+    ready: Reading | None = None
+    """The reading, when it needed no parser or cannot have one."""
+
+
+def scan(text: str, maximum_characters: int = 4000) -> Scan:
+    """Split an answer into tokens and make its key. Never raises; linear in its length."""
+    stripped = text.strip()
+    if len(stripped) < 40:
+        plain = _read_plain(text, stripped)
+        if plain is not None:
+            return Scan(text, plain.key, [], plain)
+    key = " ".join(text.split())
+    if len(text) > maximum_characters:
+        unread = Reading(text, key, problem="it is longer than the limit", limited=True)
+        return Scan(text, key, [], unread)
+    try:
+        tokens = tokenize(stripped)
+    except LimitExceeded as limit:
+        return Scan(text, key, [], Reading(text, key, problem=str(limit), limited=True))
+    except NotMathematics as problem:
+        return Scan(text, key, [], Reading(text, key, problem=str(problem)))
+    return Scan(text, canonical_key(tokens), tokens)
+
+
+def _read_plain(text: str, stripped: str) -> Reading | None:
+    """Integers, decimals and simple fractions, without tokens."""
+    found = _PLAIN.fullmatch(stripped)
+    if found is None:
+        return None
+    sign, whole, decimal, top, bottom = found.groups()
+    if whole is not None:
+        node, key = tree.integer(int(whole)), whole
+    elif decimal is not None:
+        node, key = number(decimal), decimal
+    else:
+        parts = (tree.integer(int(top)), tree.integer(int(bottom)))
+        node, key = Node(tree.DIVIDE, parts), f"frac {{{top}}}{{{bottom}}}"
+    if sign:
+        return Reading(text, f"-{key}", tree.negate(node))
+    return Reading(text, key, node)
 
 
 def read(text: str, maximum_characters: int = 4000) -> Reading:
     """Read an answer. Never raises on any text; linear in its length."""
-    if len(text) > maximum_characters:
-        return Reading(
-            text, " ".join(text.split()), problem="it is longer than the limit", limited=True
-        )
+    return complete(scan(text, maximum_characters))
+
+
+def complete(scanned: Scan) -> Reading:
+    """Parse what was scanned."""
+    text, key, tokens, ready = scanned
+    if ready is not None:
+        return ready
     stripped = text.strip()
-    if len(stripped) < 20 and _PLAIN.fullmatch(stripped):
-        return Reading(text, stripped, tree.integer(int(stripped)))
-    try:
-        tokens = tokenize(stripped)
-    except LimitExceeded as limit:
-        return Reading(text, " ".join(text.split()), problem=str(limit), limited=True)
-    except NotMathematics as problem:
-        return Reading(text, " ".join(text.split()), problem=str(problem))
-    key = canonical_key(tokens)
-    clock = _clock(strip_wrapping(_TEXT_GROUP.sub(r"\1", stripped)))
-    if clock is not None:
-        return Reading(text, key, clock)
-    letter, rest = _choice(stripped, tokens)
+    if tokens and tokens[0].kind == NUM and ("m" in key or "M" in key or "h" in key):
+        clock = _clock(strip_wrapping(_TEXT_GROUP.sub(r"\1", stripped)))
+        if clock is not None:
+            return Reading(text, key, clock)
+    letter, rest = _choice(stripped, tokens) if _may_be_choice(tokens) else ("", "")
     try:
         node, alternative, words = _trees(tokens)
     except LimitExceeded as limit:
@@ -117,6 +167,16 @@ def _clock(text: str) -> Node | None:
     if not 1 <= hour <= 12 or minute > 59:
         return None
     return Node(tree.CLOCK, (), half, (hour % 12 + (12 if half == "pm" else 0)) * 60 + minute)
+
+
+def _may_be_choice(tokens: list[Token]) -> bool:
+    """Whether the first tokens can be a multiple-choice letter; cheap."""
+    for token in tokens[:2]:
+        if token.kind in (LETTER, WORD, TEXTUAL):
+            return token.kind != LETTER or token.text.upper() in "ABCDEFGHIJ"
+        if token.text != "(":
+            return False
+    return False
 
 
 def _choice(stripped: str, tokens: list[Token]) -> tuple[str, str]:

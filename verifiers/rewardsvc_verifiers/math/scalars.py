@@ -226,17 +226,15 @@ def _judge_base(reference: Node, answer: Node, policy: MathPolicy) -> Judgement 
 
 
 def _judge_expression(reference: Node, answer: Node, policy: MathPolicy) -> Judgement:
-    bases = ["e", "10"] if policy.logarithm == "either" else [policy.logarithm]
-    if len(bases) > 1 and not (_has_plain_log(reference) or _has_plain_log(answer)):
-        bases = ["e"]
-    result = unknown("no stage could compare these expressions")
-    for base in bases:
-        left, right = reference, answer
-        if (base == "10" and len(bases) > 1) or policy.logarithm == "10":
-            left, right = _with_log_base_ten(left), _with_log_base_ten(right)
-        result = _judge_identity(left, right)
-        if result.equal:
-            return result
+    if policy.logarithm == "10":
+        reference, answer = _with_log_base_ten(reference), _with_log_base_ten(answer)
+    result = _judge_identity(reference, answer)
+    if result.equal:
+        return result
+    if policy.logarithm == "either" and (_has_plain_log(reference) or _has_plain_log(answer)):
+        again = _judge_identity(_with_log_base_ten(reference), _with_log_base_ten(answer))
+        if again.equal:
+            return again
     if result.equal is None and _has_calculus(reference, answer):
         return result
     renamed = _renamed(reference, answer, policy)

@@ -8,6 +8,7 @@ from typing import Final
 from rewardsvc_verifiers.math import tree
 from rewardsvc_verifiers.math.tokens import COMMAND, OPERATOR, TEXTUAL, WORD, Token
 from rewardsvc_verifiers.math.tree import Node
+from rewardsvc_verifiers.math.word_lists import words
 
 _GROUPS: Final[dict[str, str]] = {
     "does not exist": "dne|does not exist|doesn't exist|doesnt exist|limit does not exist|"
@@ -46,12 +47,19 @@ _ARTICLES: Final = frozenset({"the", "a", "an"})
 _UNITS: Final = {
     word: value
     for value, word in enumerate(
-        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
+        words(
+            """
+    zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen
+    fifteen sixteen seventeen eighteen nineteen
+    """
+        )
     )
 }
 _TENS: Final = {
     word: 10 * (value + 2)
-    for value, word in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"])
+    for value, word in enumerate(
+        ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+    )
 }
 _PARTS: Final = {
     "half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4,

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from rewardsvc_verifiers.math.characters import to_latex
 from rewardsvc_verifiers.math.extract import matching_brace
 from rewardsvc_verifiers.math.tree import MAXIMUM_DIGITS, LimitExceeded, NotMathematics
+from rewardsvc_verifiers.math.word_lists import words
 
 # Token kinds.
 NUM: Final = "num"
@@ -62,7 +63,15 @@ _GROUPS: Final = re.compile(r"(,|\{,\}|\\[,;:!]|\\?\ |~|\\thinspace\ ?)")
 _REPEAT_PARTS: Final = re.compile(r"(\d*)\.(\d*)(.*)", re.DOTALL)
 
 _DROPPED: Final = frozenset(
-    ["left", "right", "big", "Big", "bigg", "Bigg", "bigl", "bigr", "Bigl", "Bigr", "biggl", "biggr", "Biggl", "Biggr", "bigm", "Bigm", "displaystyle", "textstyle", "scriptstyle", "limits", "nolimits", "quad", "qquad", "thinspace", "medspace", "thickspace", "enspace", "hspace*", "vspace*", "mathstrut", "strut", "nonumber", "notag", "boldmath", "unboldmath", "rm", "bf", "it", "tt", "sf", "em", "cal", "large", "Large", "small", "normalsize", "centering", "hfill", "middle", "mathopen", "mathclose", "mathord", "mathrel", "mathbin"]
+    words(
+        """
+    left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr bigm Bigm
+    displaystyle textstyle scriptstyle limits nolimits quad qquad thinspace medspace
+    thickspace enspace hspace* vspace* mathstrut strut nonumber notag boldmath unboldmath
+    rm bf it tt sf em cal large Large small normalsize centering hfill middle mathopen
+    mathclose mathord mathrel mathbin
+    """
+    )
 )
 _RENAMED_COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "dfrac": (COMMAND, "frac"), "tfrac": (COMMAND, "frac"), "cfrac": (COMMAND, "frac"),
@@ -105,13 +114,26 @@ _RENAMED_COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "forall": (WORD, "for"), "lnot": (WORD, "not"), "neg": (WORD, "not"), "tab": (OPERATOR, "&"),
 }  # fmt: skip
 GREEK_LETTERS: Final = frozenset(
-    ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu", "xi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega", "Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Phi", "Psi", "Omega"]
+    words(
+        """
+    alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau
+    upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega
+    """
+    )
 )
 _TEXT_COMMANDS: Final = frozenset(
-    ["text", "mathrm", "textbf", "mathbf", "mbox", "operatorname", "operatorname*", "textit", "mathit", "mathsf", "texttt", "emph", "textrm", "textnormal", "bm", "boldsymbol", "mathcal", "mathscr", "mathfrak", "textsf", "textup", "hbox", "bold", "textsc", "mathtt", "pmb", "unit"]
+    words(
+        """
+    text mathrm textbf mathbf mbox operatorname operatorname* textit mathit mathsf texttt
+    emph textrm textnormal bm boldsymbol mathcal mathscr mathfrak textsf textup hbox bold
+    textsc mathtt pmb unit
+    """
+    )
 )
 _DECORATIONS: Final = frozenset(["boxed", "fbox", "displaylimits", "phantom", "smash"])
-_SIZED: Final = frozenset(["hspace", "vspace", "label", "tag", "color", "phantom", "hphantom", "vphantom"])
+_SIZED: Final = frozenset(
+    ["hspace", "vspace", "label", "tag", "color", "phantom", "hphantom", "vphantom"]
+)
 _NUMBER_SETS: Final = {
     "R": "reals", "Z": "integers", "Q": "rationals", "C": "complexes", "N": "naturals",
 }  # fmt: skip
@@ -123,7 +145,13 @@ _ESCAPES: Final[dict[str, tuple[str, str]]] = {
 #: Plain words that are the LaTeX command of the same name.
 COMMAND_WORDS: Final[dict[str, str]] = {
     name: name
-    for name in ["sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "arccot", "arcsec", "arccsc", "sinh", "cosh", "tanh", "coth", "sech", "csch", "ln", "log", "lg", "exp", "sqrt", "cbrt", "pi", "infty", "gcd", "lcm", "max", "min", "det", "floor", "ceil", "binom", "arcsinh", "arccosh", "arctanh", "asin", "acos", "atan", "asinh", "acosh", "atanh", "cis", "frac", "mod"]
+    for name in words(
+        """
+    sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc sinh cosh tanh coth
+    sech csch ln log lg exp sqrt cbrt pi infty gcd lcm max min det floor ceil binom arcsinh
+    arccosh arctanh asin acos atan asinh acosh atanh cis frac mod
+    """
+    )
 } | {"infinity": "infty", "inf": "infty", "Infinity": "infty", "oo": "infty", "Pi": "pi"}
 _CONNECTORS: Final = frozenset({"and", "or"})
 
@@ -135,9 +163,16 @@ def tokenize(text: str) -> list[Token]:
     return _merge(tokens)
 
 
+_WRAPPERS: Final = frozenset("$\\()[]*_.,;:\"'`")
+
+
 def strip_wrapping(text: str) -> str:
     """Drop dollars, math delimiters, markdown stars, quotes and a final full stop."""
     text = text.strip()
+    if text and text[-1] not in _WRAPPERS and text[0] not in _WRAPPERS:
+        return text
+    if text[:1] == "\\" and text[-1] not in _WRAPPERS and text[1:2] not in "([d":
+        return text
     for _ in range(6):
         before = text
         if text.startswith("$") and not _is_money(text):

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 from rewardsvc_verifiers.math import tree
 from rewardsvc_verifiers.math.answer_types import answer_type
-from rewardsvc_verifiers.math.compare import judge_readings
+from rewardsvc_verifiers.math.compare import ALIKE, judge_readings
 from rewardsvc_verifiers.math.extract import extract, reference_answer
 from rewardsvc_verifiers.math.judgement import PARSE, TYPED, Judgement
 from rewardsvc_verifiers.math.policy import MathPolicy
-from rewardsvc_verifiers.math.reading import Reading, read
+from rewardsvc_verifiers.math.reading import Reading, complete, read, scan
 from rewardsvc_verifiers.math.symbolic import SymbolicTask
 from rewardsvc_verifiers.verdict import Outcome, Verdict
 
@@ -82,7 +82,13 @@ class MathVerifier:
                 Outcome.NO_ANSWER, found.problem, "extraction",
                 answer_type=prepared.answer_types[0], policy=self.policy.name,
             )  # fmt: skip
-        reading = read(found.answer, self.policy.maximum_answer_characters)
+        scanned = scan(found.answer, self.policy.maximum_answer_characters)
+        if found.contradiction is None:
+            for index, reference in enumerate(prepared.readings):
+                if scanned.key == reference.key:
+                    alike = Reading(found.answer, scanned.key)
+                    return self._verdict(ALIKE, alike, prepared, index)
+        reading = complete(scanned)
         if found.channel == "bare" and _is_prose(reading, prepared):
             return Verdict(
                 Outcome.NO_ANSWER, "the response declares no final answer", "extraction",

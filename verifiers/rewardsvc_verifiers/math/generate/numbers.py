@@ -137,11 +137,8 @@ def rounding(rng: random.Random) -> Draft:
         template, evaluate = rng.choice(_IRRATIONALS)
         n = rng.randint(2, 60)
         value = evaluate(n)
-        if (
-            ((value * 10**6).denominator != 1
-            and (value * 7).denominator != 1)
-            or ("7" in template
-            and n % 7)
+        if ((value * 10**6).denominator != 1 and (value * 7).denominator != 1) or (
+            "7" in template and n % 7
         ):
             break
     exact = template.format(n=n)

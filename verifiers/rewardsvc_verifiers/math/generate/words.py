@@ -70,7 +70,21 @@ def text(rng: random.Random) -> Draft:
 
 
 def number_word(rng: random.Random) -> Draft:
-    names = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+    names = [
+        "zero",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eleven",
+        "twelve",
+    ]
     value = rng.randint(1, 12)
     if rng.random() < 0.5:
         forms = [rf"\text{{{names[value]}}}", names[value], names[value].capitalize()]

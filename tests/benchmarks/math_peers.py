@@ -1,0 +1,183 @@
+r"""Accuracy and CPU cost of the math verifier against math-verify: same pairs, same run.
+
+    python tests/benchmarks/math_peers.py [--per-family 12] [--seed 4711] [--peer-limit 5]
+
+CPU time is `time.process_time` plus that of child processes. Every answer stands in a box at
+the end of a short response. math-verify runs as its README shows: parse gold, parse
+prediction, verify, with its own 5 s limits. Prints recall, false-positive rate, pairs per CPU
+second, latency, and the share and cost of every stage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import statistics
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+
+from rewardsvc_verifiers.math import MathVerifier, SymbolicTask
+from rewardsvc_verifiers.math.generate import LabelledPair, labelled_pairs
+from rewardsvc_verifiers.verdict import Outcome, Verdict
+from rewardsvc_verifiers.workers import WorkerPool
+
+RESPONSE = "We simplify step by step and check the result.\n\nThe final answer is $\\boxed{{{}}}$."
+Outcomes = list[str]
+
+
+def cpu_seconds() -> float:
+    """CPU time of this process and of its finished children."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
+
+
+def run_ours(
+    pairs: Sequence[LabelledPair], pool: WorkerPool | None
+) -> tuple[Outcomes, list[float], list[Verdict]]:
+    """Every pair through attempt and, with a pool, the symbolic stage; CPU of this process each."""
+    verifier = MathVerifier(pool=pool)
+    outcomes, costs, verdicts = [], [], []
+    for pair in pairs:
+        response = RESPONSE.format(pair.answer)
+        start = time.process_time()
+        result = verifier.attempt(response, verifier.prepare(pair.reference))
+        if isinstance(result, SymbolicTask):
+            result = (
+                result.undecided if pool is None else result.resolve(result.submit(pool).result())
+            )
+        costs.append(time.process_time() - start)
+        outcomes.append(str(result.outcome))
+        verdicts.append(result)
+    return outcomes, costs, verdicts
+
+
+def run_peer(pairs: Sequence[LabelledPair], limit: int) -> tuple[Outcomes, list[float]]:
+    """math-verify, the way its documentation uses it."""
+    import logging
+
+    from math_verify import parse, verify
+
+    logging.disable(logging.CRITICAL)
+    parse("$1+1$")  # its imports and caches are not the first pair's cost
+    outcomes, costs = [], []
+    for pair in pairs:
+        response = RESPONSE.format(pair.answer)
+        start = time.process_time()
+        try:
+            gold = parse(f"${pair.reference}$", parsing_timeout=limit)
+            correct = verify(gold, parse(response, parsing_timeout=limit), timeout_seconds=limit)
+        except Exception:  # noqa: BLE001
+            correct = False
+        costs.append(time.process_time() - start)
+        outcomes.append(str(Outcome.CORRECT if correct else Outcome.INCORRECT))
+    return outcomes, costs
+
+
+def accuracy(pairs: Sequence[LabelledPair], outcomes: Outcomes) -> tuple[float, float]:
+    """Recall over the equal pairs, false-positive rate over the others."""
+    right = [o == "correct" for p, o in zip(pairs, outcomes, strict=True) if p.equal]
+    wrong = [o == "correct" for p, o in zip(pairs, outcomes, strict=True) if not p.equal]
+    return sum(right) / len(right), sum(wrong) / len(wrong)
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Nearest-rank percentile."""
+    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--per-family", type=int, default=12)
+    parser.add_argument("--seed", type=int, default=4711)
+    parser.add_argument("--peer-limit", type=int, default=5)
+    options = parser.parse_args()
+    pairs = list(labelled_pairs(options.seed, options.per_family))
+    print(f"{len(pairs)} generated pairs, seed {options.seed}, {options.per_family} per family\n")
+
+    run_ours(pairs[:50], None)
+    rows: list[tuple[str, Outcomes, list[float], float]] = []
+    start = cpu_seconds()
+    outcomes, costs, verdicts = run_ours(pairs, None)
+    rows.append(("ours, symbolic stage off", outcomes, costs, cpu_seconds() - start))
+    stage_off = verdicts
+
+    start = cpu_seconds()
+    with WorkerPool(size=1) as pool:
+        pool.submit("math.symbolic", {"pairs": []}).result()
+        outcomes, costs, verdicts = run_ours(pairs, pool)
+    total = cpu_seconds() - start
+    rows.append(("ours, every stage, with pool start", outcomes, costs, total))
+
+    start = cpu_seconds()
+    with WorkerPool(size=1) as pool:
+        pool.submit("math.symbolic", {"pairs": []}).result()
+    rows.append(("ours, every stage", outcomes, costs, total - (cpu_seconds() - start)))
+
+    start = cpu_seconds()
+    outcomes, costs = run_peer(pairs, options.peer_limit)
+    rows.append(("math-verify 0.9.0", outcomes, costs, cpu_seconds() - start))
+    _print_summary(pairs, rows)
+    _print_stages(pairs, stage_off, rows[0][2], verdicts)
+    _print_families(pairs, rows[2][1], rows[3][1])
+
+
+def _print_summary(
+    pairs: Sequence[LabelledPair], rows: list[tuple[str, Outcomes, list[float], float]]
+) -> None:
+    slowest = len(pairs) / rows[-1][3]
+    print(
+        "| verifier | recall | false positives | pairs / CPU s | ratio | p50 ms | p99 ms | max ms |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
+    for name, outcomes, costs, total in rows:
+        recall, false_positives = accuracy(pairs, outcomes)
+        speed = len(pairs) / total
+        print(
+            f"| {name} | {recall:.3f} | {false_positives:.4f} | {speed:,.0f} | {speed / slowest:.0f} | "
+            f"{statistics.median(costs) * 1e3:.3f} | {percentile(costs, 0.99) * 1e3:.2f} | {max(costs) * 1e3:.1f} |"
+        )
+
+
+def _print_stages(
+    pairs: Sequence[LabelledPair], off: list[Verdict], costs: list[float], on: list[Verdict]
+) -> None:
+    by_stage: dict[str, list[float]] = defaultdict(list)
+    for verdict, cost in zip(off, costs, strict=True):
+        by_stage[verdict.stage if verdict.decided else "left to symbolic or undecided"].append(cost)
+    print("\n| stage that decided (symbolic off) | share | mean ms |\n|---|---|---|")
+    for stage, values in sorted(by_stage.items(), key=lambda item: -len(item[1])):
+        print(f"| {stage} | {len(values) / len(pairs):.1%} | {statistics.mean(values) * 1e3:.3f} |")
+    symbolic = Counter(str(v.outcome) for v in on if v.stage == "symbolic")
+    print(
+        f"\nsymbolic stage on: {sum(symbolic.values()) / len(pairs):.1%} of pairs, {dict(symbolic)}"
+    )
+
+
+def _print_families(pairs: Sequence[LabelledPair], ours: Outcomes, peer: Outcomes) -> None:
+    print("\n| family | recall ours | recall peer | false positives ours | false positives peer |")
+    print("|---|---|---|---|---|")
+    measure: Callable[[str, bool, Outcomes], str] = lambda family, equal, outcomes: _share(  # noqa: E731
+        [
+            o == "correct"
+            for p, o in zip(pairs, outcomes, strict=True)
+            if p.family == family and p.equal is equal
+        ]
+    )
+    for family in dict.fromkeys(pair.family for pair in pairs):
+        cells = [
+            measure(family, True, ours),
+            measure(family, True, peer),
+            measure(family, False, ours),
+            measure(family, False, peer),
+        ]
+        print(f"| {family} | {' | '.join(cells)} |")
+
+
+def _share(values: list[bool]) -> str:
+    return f"{sum(values) / len(values):.2f}" if values else "-"
+
+
+if __name__ == "__main__":
+    main()
