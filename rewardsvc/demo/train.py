@@ -33,7 +33,7 @@ __all__ = ["CHECKING", "LANGUAGE", "MEMBERS", "main", "score_samples"]
 LANGUAGE = Recipe("language", seed=7, steps=1200, rate=0.02, pairs_per_step=64)
 CHECKING = Recipe("checking", seed=8, steps=600, rate=0.02, pairs_per_step=64)
 MEMBERS = tuple(
-    Recipe(f"member-{seed}", seed=seed, steps=300, rate=0.01, pairs_per_step=32)
+    Recipe(f"member-{seed}", seed=seed, steps=700, rate=0.01, pairs_per_step=32)
     for seed in range(1, 6)
 )
 _REFERENCE_SEED, _CALIBRATION_SEED, _HELD_OUT_SEED = 101, 102, 103
@@ -44,7 +44,7 @@ def score_samples(directory: Path, samples: Iterable[Sample]) -> tuple[Scores, l
     from rewardsvc.engines.sequence_classifier import SequenceClassifierEngine
 
     members = sorted(path.parent for path in directory.glob("*/config.json"))
-    engine = SequenceClassifierEngine([str(member) for member in members], device="cpu")
+    engine = SequenceClassifierEngine([str(m) for m in members], device="cpu", threads=1)
     engine.start()
     request = [
         {"messages": [["user", problem.text], ["assistant", solution.text]]}
@@ -131,6 +131,13 @@ def _write_card(output: Path, standardisation: Standardisation) -> None:
         "what": "Five tiny Bradley-Terry reward models for generated arithmetic word problems; "
         "for trying rewardsvc out, useless for anything else.",
         "made_by": "python -m rewardsvc.demo.train",
+        "trunk": {
+            recipe.name: {
+                "seed": recipe.seed,
+                "solutions_read": recipe.steps * recipe.pairs_per_step,
+            }
+            for recipe in (LANGUAGE, CHECKING)
+        },
         "held_out": {
             "problems": len(samples) // (1 + len(Mistake)),
             "pairs": len(samples) // (1 + len(Mistake)) * len(Mistake),

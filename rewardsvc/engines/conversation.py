@@ -52,6 +52,7 @@ class ConversationEncoder:
         self._bos: str | None = tokenizer.bos_token
         added = [t.content for t in tokenizer.added_tokens_decoder.values() if t.special]
         self._specials = sorted({*tokenizer.all_special_tokens, *added} - {""})
+        self._beginnings = sorted({special[:2] for special in self._specials})
         self._prefix, self._suffix = self._own_specials()
 
     def encode(
@@ -113,12 +114,18 @@ class ConversationEncoder:
         stand_ins: list[Message] = []
         for message in messages:
             content = message["content"]
-            if any(special in content for special in self._specials):
+            if self._spells_special(content):
                 name = f"content{secrets.token_hex(8)}"
                 contents[name] = content
                 content = name
             stand_ins.append({"role": message["role"], "content": content})
         return (stand_ins if contents else messages), contents
+
+    def _spells_special(self, content: str) -> bool:
+        # Vocabularies have hundreds of special tokens, but few ways in which they begin.
+        return any(beginning in content for beginning in self._beginnings) and any(
+            special in content for special in self._specials
+        )
 
     def _render(self, messages: Sequence[Message], open_turn: bool) -> str:
         if self._tokenizer.chat_template:
