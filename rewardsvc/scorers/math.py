@@ -15,14 +15,24 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
-from rewardsvc_verifiers.math import MathPolicy, MathVerifier, SymbolicTask, policy_names
+from rewardsvc_verifiers.math import MathPolicy, MathVerifier, SymbolicTask, policy_names, rates
 from rewardsvc_verifiers.math.symbolic import JOB as SYMBOLIC_JOB
 from rewardsvc_verifiers.workers import JobStatus, WorkerPool
 
+from rewardsvc.calibration.verifier_rates import RateInterval, confidence_of_verdict
 from rewardsvc.errors import ConfigError
 from rewardsvc.scorers.scorer import BatchLimits, weigh_by_characters
 from rewardsvc.scorers.verdicts import VerdictValues
-from rewardsvc.types import Group, Response, Score, ScorerDescription, Status, Verdict
+from rewardsvc.types import (
+    Confidence,
+    Group,
+    Outcome,
+    Response,
+    Score,
+    ScorerDescription,
+    Status,
+    Verdict,
+)
 from rewardsvc.versions import version_of
 
 MEBIBYTE = 1024 * 1024
@@ -42,6 +52,13 @@ class MathConfig(BaseModel):
     memory_limit_mebibytes: int = Field(512, ge=64, le=65536, description="Of one worker.")
     patience_seconds: float = Field(
         5.0, gt=0, le=600, description="Longest wait of a batch for its symbolic comparisons."
+    )
+    error_rates: Path | None = Field(
+        None,
+        description="File of recorded error rates; those that come with the package if absent.",
+    )
+    prior: float = Field(
+        0.5, gt=0, lt=1, description="Share of right responses to expect, for the confidence."
     )
     values: VerdictValues = VerdictValues()
 
@@ -68,14 +85,20 @@ class MathScorer:
         self._policy = MathPolicy.named(config.policy)
         self._verifier = MathVerifier(self._policy)
         self._pool: WorkerPool | None = None
+        self._rates = (
+            rates.shipped()
+            if config.error_rates is None
+            else rates.ErrorRates.load(base_path / config.error_rates)
+        )
+        self._confidences: dict[tuple[str, str, bool], Confidence] = {}
 
     def describe(self) -> ScorerDescription:
         """Kind, version and policy."""
         return ScorerDescription(
             self.name,
             "math",
-            version_of("math", self._config, repr(self._policy)),
-            properties={"policy": self._policy.name},
+            version_of("math", self._config, repr(self._policy), self._rates.version),
+            properties={"policy": self._policy.name, "error_rates": self._rates.version},
         )
 
     def weigh(self, group: Group) -> list[int]:
@@ -153,4 +176,21 @@ class MathScorer:
     def _score(self, verdict: Verdict | str) -> Score:
         if isinstance(verdict, str):
             return Score.unscored(Status.ERROR, verdict)
-        return self._config.values.score(verdict)
+        return self._config.values.score(verdict, self._confidence(verdict))
+
+    def _confidence(self, verdict: Verdict) -> Confidence | None:
+        """From the error rates of the verdict's stage and answer type."""
+        accepted = verdict.outcome is Outcome.CORRECT
+        if not accepted and verdict.outcome is not Outcome.INCORRECT:
+            return None
+        key = (verdict.stage, verdict.answer_type, accepted)
+        confidence = self._confidences.get(key)
+        if confidence is None:
+            cell = self._rates.lookup(verdict.stage, verdict.answer_type)
+            confidence = self._confidences[key] = confidence_of_verdict(
+                accepted,
+                RateInterval(*cell.false_positive_rate[:3]),
+                RateInterval(*cell.false_negative_rate[:3]),
+                self._config.prior,
+            )
+        return confidence
