@@ -28,6 +28,7 @@ __all__ = ["EngineCallFailed", "EngineCrashed", "EngineDown", "EngineProcess"]
 
 _FIRST_PAUSE_SECONDS = 0.25
 _LONGEST_PAUSE_SECONDS = 30.0
+_EXIT_SECONDS = 0.5
 _SHORT_LIFE_SECONDS = 10.0
 """A process that dies younger than this is started again after a pause, not at once."""
 
@@ -143,9 +144,9 @@ class EngineProcess:
             reply = asyncio.get_running_loop().create_future()
             self._pending[identity] = reply
             try:
-                with contextlib.suppress(ConnectionError):  # then the supervisor fails `reply`
-                    running.writer.write(encode([identity, request]))
-                    await running.writer.drain()
+                # Not drained: a process that has stopped reading must not stop the watch, and
+                # the slots bound what can be waiting here.
+                running.writer.write(encode([identity, request]))
                 await self._watch(reply, running)
                 return await reply
             finally:
@@ -230,11 +231,10 @@ class EngineProcess:
 
     async def _end(self, running: _Running) -> str:
         """Makes sure that the process is gone and says how it went."""
-        gone_by_itself = running.process.returncode is not None
-        if not gone_by_itself:
-            # End of file comes just before the exit it announces; give that exit its name.
+        if running.reader.at_eof():
+            # It comes just before the exit it announces: wait, to be able to name that exit.
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(0.5 if running.reader.at_eof() else 0):
+                async with asyncio.timeout(_EXIT_SECONDS):
                     await running.process.wait()
         running.kill()
         code = await running.process.wait()
@@ -271,8 +271,8 @@ class EngineProcess:
         while True:
             try:
                 identity, succeeded, content = await read_message(running.reader)
-            except (asyncio.IncompleteReadError, ConnectionError):
-                return
+            except Exception:
+                return  # gone, or not making sense: either way it is ended and replaced
             running.answered = time.monotonic()
             reply = self._pending.get(identity)
             if reply is None or reply.done():

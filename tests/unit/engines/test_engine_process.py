@@ -130,6 +130,14 @@ async def test_a_stall_is_ended(start: Callable[..., Any], tmp_path: Path) -> No
     assert await engine.call({"double": 1}) == 2
 
 
+async def test_a_process_that_stops_reading_is_ended(start: Callable[..., Any]) -> None:
+    engine = await start(stall_seconds=0.5)
+    os.kill(engine.pid, signal.SIGSTOP)
+    with pytest.raises(EngineCrashed, match="no answer"):
+        await engine.call({"echo": b"x" * 20_000_000})
+    assert await engine.call({"double": 1}) == 2
+
+
 async def test_calls_fail_at_once_while_it_cannot_start_again(
     start: Callable[..., Any], tmp_path: Path
 ) -> None:
