@@ -173,6 +173,9 @@ def _read_report(
     progress.trouble = None
     if state == "finished":
         progress.finished = True
+        if suite.kind.pytest:  # type: ignore[union-attr]
+            # pytest runs what it collects; what has no outcome was kept from running.
+            _fail_unreached(progress)
         return False
     if state == "cut":
         trouble = limit_status(graded, cumulative(suite.limits, _TESTS_IN_ONE_PROCESS), mine)
@@ -242,7 +245,9 @@ def _lines(data: bytes) -> Iterator[dict[str, Any]]:
 
 def _fail_unreached(progress: _Progress) -> None:
     """Tests after the end of a script that broke off share its fate, so vectors stay aligned."""
-    status = progress.trouble.status if progress.trouble else TestStatus.SANDBOX_ERROR
+    status = TestStatus.RUNTIME_ERROR if progress.finished else TestStatus.SANDBOX_ERROR
+    if progress.trouble is not None:
+        status = progress.trouble.status
     for key in progress.order:
         if key not in progress.outcomes and key not in progress.skipped:
             progress.outcomes[key] = TestOutcome(

@@ -26,6 +26,7 @@ from rewardsvc_verifiers.code.programs.remote import (
     CandidateError,
     UnsupportedTestError,
 )
+from rewardsvc_verifiers.sandbox.runner import LoadError
 
 LINK, RESULT = 3, 4
 _RECORDER = "__rewardsvc_tests__"
@@ -81,8 +82,7 @@ def prepare(text: str, arguments: dict[str, Any]) -> Prepared:
         for node in preamble.body
         if getattr(node, "name", None) not in arguments["entry_points"]
     ]
-    names = _unresolved(tree) | _imported(tree, arguments["module"])
-    names |= set(arguments["entry_points"])
+    names = _wanted(tree, arguments)
     tests: tuple[str, ...] = ()
     if arguments["grader"] == "asserts":
         split = _Split()
@@ -95,6 +95,30 @@ def prepare(text: str, arguments: dict[str, Any]) -> Prepared:
         arguments["module"],
         tuple(arguments["entry_points"]),
     )
+
+
+def _wanted(tree: ast.Module, arguments: dict[str, Any]) -> set[str]:
+    """What to take from the candidate: what the suite names, and nothing it could smuggle in.
+
+    A helper that the tests use but nobody defines must not quietly be the candidate's own: a
+    candidate would answer `isclose` as it likes. Modules of the standard library are the
+    tests' own; other names are an error, unless the suite names no entry point at all.
+
+    Raises:
+        LoadError: the tests use names that neither they nor the suite's entry points define.
+    """
+    unresolved = _unresolved(tree)
+    modules = sorted(unresolved & sys.stdlib_module_names)
+    tree.body[:0] = [ast.Import([ast.alias(name)], lineno=1, col_offset=0) for name in modules]
+    unresolved -= set(modules)
+    named = set(arguments["entry_points"]) | _imported(tree, arguments["module"])
+    stray = unresolved - named
+    if stray and named and "*" not in named:
+        raise LoadError(
+            f"the tests use {', '.join(sorted(stray))}, which nobody defines; name what the"
+            " candidate is to define as entry points"
+        )
+    return (named | unresolved) - {"*"}
 
 
 def _unresolved(tree: ast.AST) -> set[str]:
@@ -116,13 +140,13 @@ def _unresolved(tree: ast.AST) -> set[str]:
 
 
 def _imported(tree: ast.AST, module: str) -> set[str]:
-    """Names that the tests import from the candidate."""
+    """Names that the tests import from the candidate; `*` among them for a star import."""
     return {
         alias.name
         for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom) and node.module == module
         for alias in node.names
-    } - {"*"}
+    }
 
 
 class _CandidateModule(types.ModuleType):
@@ -150,6 +174,8 @@ class Recorder:
     decided: set[int]
     failed: set[int] = field(default_factory=set)
     passed: set[int] = field(default_factory=set)
+    died: bool = False
+    """Whether the candidate died in a recorded assert."""
     _cpu: float = 0.0
 
     def wants(self, number: int) -> bool:
@@ -164,6 +190,7 @@ class Recorder:
         except BaseException as error:
             self.failed.add(number)
             self.write(number, status_of(error), message_of(error))
+            self.died = self.died or isinstance(error, CandidateDiedError)
             if isinstance(error, CandidateDiedError | UnsupportedTestError):
                 raise
         else:
@@ -227,6 +254,14 @@ def grade(prepared: Prepared, arguments: dict[str, Any]) -> None:
         _grade_asserts(prepared, candidate, found, set(arguments["decided"]))
 
 
+def finish(candidate: Candidate) -> None:
+    """Says that the tests ran to their end; a bare `except` may have hidden a death."""
+    if candidate.died:
+        write_result({"program": "candidate_died", "message": "the candidate ended its process"})
+    else:
+        write_result({"program": "finished"})
+
+
 def install_module(prepared: Prepared, candidate: Candidate, found: dict[str, Any]) -> None:
     """Makes the candidate importable by the tests under its name, as stand-ins only."""
     module = _CandidateModule(prepared.module, candidate)
@@ -250,18 +285,18 @@ def _grade_asserts(
     namespace |= {"__name__": "tests", _RECORDER: recorder}
     try:
         exec(prepared.code, namespace)  # noqa: S102 - the dataset's tests, in their own box
-    except CandidateDiedError:
+    except CandidateDiedError as error:
         # The assert it died in is written; asserts before it stand, the rest get a new round.
         _write_passed(recorder)
-        if not recorder.failed:
-            write_result({"program": "candidate_died", "message": "outside the asserts"})
+        if not recorder.died:
+            write_result({"program": "candidate_died", "message": message_of(error)[:500]})
         return
     except BaseException as error:
         _write_passed(recorder)
         write_result({"program": status_of(error), "message": message_of(error)[:500]})
         return
     _write_passed(recorder)
-    write_result({"program": "finished"})
+    finish(candidate)
 
 
 def _write_passed(recorder: Recorder) -> None:

@@ -18,6 +18,7 @@ import pytest
 from rewardsvc_verifiers.code.programs.grader import (
     Prepared,
     fill_namespace,
+    finish,
     install_module,
     message_of,
     status_of,
@@ -52,7 +53,7 @@ class _Plugin:
         self._module, self._candidate, self._decided = module, candidate, decided
         self._failures: dict[str, tuple[str, str]] = {}
         self._cpu = 0.0
-        self.ended = False
+        self.round_ends = False
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> bool:
@@ -76,6 +77,7 @@ class _Plugin:
                 failed = ("wrong_answer", message_of(error))
             self._failures.setdefault(name, failed)
             if isinstance(error, CandidateDiedError | UnsupportedTestError):
+                self.round_ends = True
                 item.session.shouldfail = "the round ends"
         elif report.outcome == "failed":  # a strict xfail that passed
             self._failures.setdefault(name, ("wrong_answer", "a failure was expected"))
@@ -88,9 +90,6 @@ class _Plugin:
             spent = self._candidate.cpu_seconds - self._cpu
             self._cpu = self._candidate.cpu_seconds
             write_result({"test": name, "status": status, "message": message[:500], "cpu": spent})
-
-    def pytest_sessionfinish(self) -> None:
-        self.ended = True
 
 
 def _name(nodeid: str) -> str:
@@ -111,8 +110,11 @@ def grade(
         return
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     plugin = _Plugin(module, candidate, set(arguments["decided"]))
-    pytest.main(list(_OPTIONS), plugins=[plugin])
-    if plugin.ended and not candidate.died:
-        write_result({"program": "finished"})
-    elif not plugin.ended:
-        write_result({"program": "sandbox_error", "message": "pytest did not finish"})
+    code = pytest.main(list(_OPTIONS), plugins=[plugin])
+    if plugin.round_ends:
+        return
+    if code in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED,
+                pytest.ExitCode.NO_TESTS_COLLECTED):  # fmt: skip
+        finish(candidate)
+    else:
+        write_result({"program": "runtime_error", "message": f"pytest ended with {code!r}"})

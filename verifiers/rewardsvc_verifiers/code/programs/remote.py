@@ -19,6 +19,9 @@ from rewardsvc_verifiers.code.programs.link import Link, LinkBrokenError
 
 _NEVER_A_CALLBACK = {eval, exec, compile, __import__, open, getattr, setattr, vars, globals, locals}
 
+# Raised by a call, these would end a test's loop or the whole session instead of failing it.
+_STEERING = (StopIteration, StopAsyncIteration, GeneratorExit, KeyboardInterrupt)
+
 
 class CandidateDiedError(BaseException):
     """The candidate's process is gone: the current test fails and the round ends."""
@@ -74,7 +77,10 @@ class Candidate:
         if answer[0] == "value":
             return answer[1]
         if answer[0] == "raised" and len(answer) == 5:
-            raise self._exception(answer[1], answer[2])(answer[3])
+            kind = self._exception(answer[1], answer[2])
+            if issubclass(kind, _STEERING) and arguments[:1] != ("next",):
+                raise CandidateError(f"the candidate raised {kind.__name__}")
+            raise kind(answer[3])
         raise CandidateError(str(answer[1])[:500])
 
     def _die(self, message: str) -> Any:
