@@ -61,7 +61,7 @@ def extract(text: str, tail_characters: int = 65536) -> Extraction:
     return (
         _from_hashes(tail)
         or _from_phrases(tail, _PHRASES)
-        or _bare(text)
+        or (_bare(text) if len(tail) == len(text) else None)
         or Extraction(None, "", "the response declares no final answer")
     )
 
@@ -241,8 +241,6 @@ def _first_sentence(line: str) -> str:
 
 def _bare(text: str) -> Extraction | None:
     """The whole response, when it is one short line that can be an answer and no sentence."""
-    if len(text) > _BARE_CHARACTERS * 2 and len(text) > 20000:
-        return None
     stripped = text.strip()
     if not stripped or "\n" in stripped:
         return None

@@ -91,8 +91,10 @@ class MathPolicy:
                 raise ValueError(f"MathPolicy.{name} is {getattr(self, name)}; it must be >= 1")
 
     @staticmethod
-    def named(name: str, **changes: Any) -> MathPolicy:
+    def named(name: str, /, **changes: Any) -> MathPolicy:
         """The registered policy of that name, with single knobs changed if asked.
+
+        A changed policy calls itself "<name>, changed" unless `name` is among the changes.
 
         Raises KeyError naming the policies there are, ValueError on a value not allowed.
         """
@@ -101,7 +103,10 @@ class MathPolicy:
         except KeyError:
             known = ", ".join(sorted(_REGISTRY))
             raise KeyError(f"no math policy is called {name!r}; there are: {known}") from None
-        return replace(policy, **changes) if changes else policy
+        if not changes:
+            return policy
+        changes.setdefault("name", f"{name}, changed")
+        return replace(policy, **changes)
 
 
 _ALLOWED: dict[str, tuple[str, ...]] = {

@@ -84,7 +84,7 @@ class Scan(NamedTuple):
 def scan(text: str, maximum_characters: int = 4000) -> Scan:
     """Split an answer into tokens and make its key. Never raises; linear in its length."""
     stripped = text.strip()
-    if len(stripped) < 40:
+    if len(stripped) < 40 and len(text) <= maximum_characters:
         plain = _read_plain(text, stripped)
         if plain is not None:
             return Scan(text, plain.key, [], plain)

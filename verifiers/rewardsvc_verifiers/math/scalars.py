@@ -277,6 +277,8 @@ def _renamed(reference: Node, answer: Node, policy: MathPolicy) -> Node | None:
     """The answer with its integration constant or whole-number parameter renamed, if any."""
     names, answer_names = tree.symbols(reference), tree.symbols(answer)
     extra, answer_extra = names - answer_names, answer_names - names
+    if policy.constant_of_integration == "optional" and extra == {"C"} and not answer_extra:
+        return Node(tree.ADD, (answer, tree.symbol("C")))
     if len(extra) != 1 or len(answer_extra) != 1:
         return None
     old, new = next(iter(answer_extra)), next(iter(extra))

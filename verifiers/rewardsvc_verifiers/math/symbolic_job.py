@@ -209,12 +209,18 @@ def _integral(node: Node, args: list[Any]) -> Any:
     return sympy.Integral(body, (variable, lower, upper))
 
 
+def _power(base: Any, exponent: Any) -> Any:
+    if base == 0 and exponent == 0:
+        raise NoValue("zero to the power of zero")
+    return sympy.Pow(base, exponent)
+
+
 _RULES: Final[dict[str, Any]] = {
     tree.ADD: lambda node, args: sympy.Add(*args),
     tree.MULTIPLY: lambda node, args: sympy.Mul(*args),
     tree.DIVIDE: lambda node, args: args[0] / args[1],
     tree.NEGATE: lambda node, args: -args[0],
-    tree.POWER: lambda node, args: sympy.Pow(args[0], args[1]),
+    tree.POWER: lambda node, args: _power(args[0], args[1]),
     tree.ROOT: lambda node, args: (
         sympy.real_root(args[0], args[1]) if args[1].is_odd else sympy.root(args[0], args[1])
     ),
