@@ -1,255 +1,28 @@
-r"""Pairs with known verdicts: (reference, answer) inside `\boxed{}` unless marked.
+r"""Pairs with known verdicts, read from `math_pairs.tsv`.
 
-`EQUAL` and `DIFFERENT` go through the whole in-process cascade under the default policy;
-`NOT_CORRECT` may also end undecided.
+`equal` and `different` pairs must be decided so; `not shown` ones may not be called correct.
 """
 
-EQUAL: dict[str, list[tuple[str, str]]] = {
-    "integer": [
-        ("12000", r"12\,000"), ("12000", "12,000"), ("12000", "12{,}000"), ("42", "42."),
-        ("42", "42.0"), ("42", "+42"), ("42", r"\text{42}"), ("42", r"\mathbf{42}"),
-        ("42", "**42**"), ("42", "$42$"), ("42", r"\(42\)"), ("42", r"\[42\]"), ("-5", "−5"),
-        ("-5", r"-\,5"), ("42", "４２"), ("1000000", "1,000,000"), ("7", r"\text{seven}"),
-        ("21", r"\text{twenty-one}"), ("10{,}000", "10000"), ("50,625", "50625"),
-        ("8", "2^3"), ("120", "5!"), ("10", r"\binom{5}{2}"), ("42", r"42\;"), ("42", "x = 42"),
-        ("42", r"\text{The answer is }42"), ("2^{10}", "1024"), ("4", r"|-4|"),
-        ("3", r"\lfloor 3.7 \rfloor"), ("6", r"\gcd(12, 18)"), ("1000", r"10^3"),
-        ("42", r"{42}"), ("42", r"\left(42\right)"), ("5", "2+3=5"), ("12345", "12 345"),
-    ],
-    "rational": [
-        ("7/2", r"3\frac12"), ("12/36", "1/3"), (r"\frac{1}{3}", "0.\\overline{3}"),
-        (r"\dfrac{3}{4}", r"\tfrac34"), (r"\frac{3}{4}", "0.75"), (r"\frac{3}{4}", "3/4"),
-        (r"-\frac{1}{2}", r"\frac{-1}{2}"), (r"-\frac{1}{2}", r"\frac{1}{-2}"), ("1/2", "½"),
-        ("5/2", "2½"), (r"\frac{11}{4}", "2 3/4"), (r"12\frac{3}{5}", r"\frac{63}{5}"),
-        ("1/3", r"0.(3)"), ("1/6", "0.1666..."), ("1/7", r"0.\overline{142857}"),
-        (r"\frac{2}{3}", r"\frac{4}{6}"), ("3/4", r"3 \div 4"), ("7/2", r"{7 \over 2}"),
-        ("1/3", r"0.\bar{3}"), ("-1/2", "-0.5"), (r"\frac12", r"\cfrac{1}{2}"), ("0.5", ".5"),
-        (r"\frac{1}{2}", r"2^{-1}"), ("7/2", r"3 \frac{1}{2}"), ("5/3", r"\frac{5}{3}"),
-        ("3/7", r"\frac37"), (r"\frac{9}{2}", "4.5"), ("13/4", r"\frac{13}{4}"),
-        ("1/3", r"\frac{1}{3}."), (r"\frac{1}{1000}", "10^{-3}"),
-    ],
-    "decimal": [
-        ("2.50", "2.5"), ("0.333", "1/3"), ("3.14", r"\pi"), ("2.236", r"\sqrt5"),
-        ("12.57", r"4\pi"), ("12.57", "12.566"), ("0.67", r"\frac{2}{3}"), ("1.414", "1.41421356"),
-        (r"\sqrt{2}", "1.4142"), (r"\frac{1}{3}", "0.3333"), (r"\pi", "3.14159"),
-        ("201.9", "201.89999999999998"), ("0.1", "1/10"), ("3.0", "3"), ("1234.5", "1{,}234.5"),
-        ("0.05", "5e-2"), ("1.5", r"\frac{3}{2}"), ("2.718", "e"), ("0.866", r"\frac{\sqrt3}{2}"),
-        ("57.3", r"\frac{180}{\pi}"),
-    ],
-    "percent": [
-        (r"25\%", "1/4"), (r"25\%", "25"), (r"25\%", "0.25"), (r"12.5\%", r"\frac18"),
-        (r"25\%", "25%"), ("0.25", r"25\%"), (r"33\frac{1}{3}\%", r"\frac13"),
-        (r"50\%", r"50 \text{ percent}"), (r"5\%", "5 percent"), ("1/4", r"25\%"),
-    ],
-    "scientific": [
-        (r"3\times10^8", "3e8"), (r"1.2\times10^{-4}", "0.00012"), (r"3\times 10^{8}", "300000000"),
-        (r"6.02\times10^{23}", r"6.02 \cdot 10^{23}"), ("1.5e3", "1500"), (r"2.5\times10^3", "2500"),
-        (r"1.6\times10^{-19}", r"1.602\times10^{-19}"), (r"10^{-20}", r"1\times10^{-20}"),
-        (r"3.0\times10^8", r"3\times10^8"), ("4.5E-3", "0.0045"), (r"6.626\times10^{-34}", "6.626e-34"),
-    ],
-    "quantity": [
-        ("15cm", "15"), (r"15\text{ cm}", "15 cm"), (r"1.5\text{ m}", r"150\text{ cm}"),
-        ("15", r"15\text{ cm}"), (r"9.8 \text{ m/s}^2", r"9.8\,\mathrm{m\,s^{-2}}"),
-        (r"5\text{ meters per second}", "5 m/s"), (r"\$5", "5"), (r"\$5", r"5 \text{ dollars}"),
-        (r"\$5.00", r"\$5"), (r"\$1{,}250", "1250"), (r"500\text{ cents}", r"\$5"),
-        (r"12\text{ square feet}", r"12\text{ ft}^2"), (r"2\text{ hours}", "120 minutes"),
-        (r"2.5\text{ hours}", r"2\text{ hours }30\text{ minutes}"), ("63 inches", "5 feet 3 inches"),
-        ("150 minutes", "2 hours and 30 minutes"), (r"15\text{ apples}", "15"),
-        ("15 apples", "15 apple"), (r"36\text{ km/h}", r"10\text{ m/s}"), ("1 kg", "1000 g"),
-        (r"36\pi\text{ cm}^3", r"36\pi"), (r"\$1.5\text{ million}", "1500000"),
-        ("5 million", "5,000,000"), ("20 mph", r"20\text{ miles per hour}"), ("3 L", "3000 mL"),
-        (r"100\text{ cm}^2", r"100\text{ square centimeters}"), ("5 N", r"5\text{ newtons}"),
-        (r"20^\circ\text{C}", "20"), ("$18", "18"), ("18 dollars", "$18"), ("1 day", "24 hours"),
-        (r"50\text{ square units}", "50"), ("£5", "5"), (r"3\frac12\text{ cm}", "3.5 cm"),
-        (r"10\,\mathrm{kg\cdot m/s^2}", r"10\text{ N}"), ("72", r"72\text{ ways}"),
-    ],
-    "time": [
-        ("3:30 p.m.", r"3:30\text{ PM}"), ("3:30 PM", "15:30"), (r"10\text{:}20\text{ a.m.}", "10:20 AM"),
-        ("3:00 PM", "3 PM"), ("3:30", "3:30 PM"), ("9:05 am", "9:05 a.m."),
-    ],
-    "ratio": [
-        ("1:2", "2:4"), ("1:2", r"\frac12"), ("3:4", "3 : 4"), ("2:3:5", "4:6:10"),
-        (r"\frac{3}{4}", "3:4"), ("1:3", r"1\text{:}3"), ("9:25", r"9\!:\!25"), (r"3 \colon 5", "3:5"),
-    ],
-    "angle": [
-        (r"45^\circ", r"\frac{\pi}{4}"), (r"90^\circ", "90"), ("90", r"90^\circ"),
-        (r"45^\circ", "45°"), (r"45^{\circ}", r"45\text{ degrees}"), (r"\frac{\pi}{3}", r"60^\circ"),
-        ("30 degrees", r"30^\circ"), (r"\frac{\pi}{2}\text{ radians}", r"\frac{\pi}{2}"),
-        (r"\sin 30^\circ", r"\frac12"), (r"\pi", r"180^\circ"), (r"\angle ABC = 60^\circ", "60"),
-    ],
-    "expression": [
-        ("x^2-1", "(x-1)(x+1)"), (r"2\sqrt3", r"\sqrt{12}"), ("4a-2", "2(2a-1)"),
-        (r"\frac{1}{\sqrt2}", r"\frac{\sqrt2}{2}"), (r"x^{1/2}", r"\sqrt{x}"), ("2xy", "2yx"),
-        (r"\frac{x+1}{x-1}", r"1+\frac{2}{x-1}"), (r"a^2+2ab+b^2", "(a+b)^2"), ("1/2x", r"\frac{x}{2}"),
-        (r"\sqrt[3]{54}", r"3\sqrt[3]{2}"), (r"x^3+y^3", "(x+y)(x^2-xy+y^2)"), ("3√2", r"\sqrt{18}"),
-        (r"\frac{n(n+1)}{2}", r"\frac{n^2+n}{2}"), (r"2^{n+1}-2", r"2(2^n-1)"), ("x²", "x^2"),
-        (r"-\frac{1}{x^2}", r"-x^{-2}"), (r"n!", r"n\cdot(n-1)!"), (r"\frac{\sqrt{6}-\sqrt{2}}{4}", r"\sin 15^\circ"),
-        (r"10\sqrt{3}+5", r"5(1+2\sqrt3)"), ("a^x*a^y", "a^{x+y}"), (r"\sqrt{4+2\sqrt3}", r"1+\sqrt3"),
-        (r"(1+x+y+z)^{3}", "(1+x+y+z)(1+x+y+z)^2"), (r"3\pi", r"\pi\cdot 3"), ("2(x+3)", "2x + 6"),
-        ("x^{10}", "x¹⁰"), (r"\frac{3\sqrt{2}}{2}", r"\frac{3}{\sqrt{2}}"), ("y = 2x + 1", "y=1+2x"),
-        (r"\sqrt{3}/2", r"\frac{\sqrt{3}}{2}"), ("x_1+x_2", "x_2 + x_{1}"), ("sqrt(3)/2", r"\frac{\sqrt3}2"),
-    ],
-    "trig and log": [
-        (r"\sec^2y", r"1+\tan^2y"), (r"2\ln3", r"\ln9"), (r"\sin^2 x+\cos^2 x", "1"),
-        (r"\sin 2x", r"2\sin x\cos x"), (r"\tan 15^\circ", r"2-\sqrt3"), (r"\log_2 8", "3"),
-        (r"\log 100", "2"), (r"\log x", r"\ln x"), (r"\arctan 1", r"\frac{\pi}{4}"),
-        (r"\sin^{-1} x", r"\arcsin x"), (r"\ln 6", r"\ln 2 + \ln 3"), (r"e^{2\ln 3}", "9"),
-        (r"\cos(2\theta)", r"1-2\sin^2\theta"), (r"\log_{10} 5", r"\frac{\ln 5}{\ln 10}"),
-        (r"\ln(x^2+1)", r"\log_e(x^2+1)"), (r"\cosh x", r"\frac{e^x+e^{-x}}{2}"), (r"\exp(x)", "e^x"),
-        (r"\frac{\ln 2}{3}", r"\ln\sqrt[3]{2}"), (r"\cot x", r"\frac{\cos x}{\sin x}"),
-    ],
-    "complex": [
-        ("i^2", "-1"), (r"e^{i\pi}", "-1"), ("(1+i)^2", "2i"), (r"\frac{1}{i}", "-i"), ("3+4i", "4i+3"),
-        (r"2\left(\cos\frac{\pi}{3}+i\sin\frac{\pi}{3}\right)", r"1+i\sqrt3"), (r"\sqrt{-4}", "2i"),
-        (r"2e^{i\pi/3}", r"1+\sqrt{3}i"), (r"2\operatorname{cis}60^\circ", r"1+\sqrt3 i"), ("|3+4i|", "5"),
-    ],
-    "set": [
-        (r"\{1,2\}", r"\{2,1\}"), (r"\pm5", "5,-5"), ("5,-5", r"\pm 5"), ("1,2,3", "3, 2, 1"),
-        (r"\frac{1\pm\sqrt5}2", r"\frac{1+\sqrt5}{2}, \frac{1-\sqrt5}{2}"), (r"\{1,2\}", "1, 2"),
-        ("1,2", r"1 \text{ and } 2"), ("1,2", r"1\text{ or }2"), ("x=1,2", "x=1 or x=2"),
-        (r"x=\pm 3", r"\{-3,3\}"), (r"\{1,1,2\}", r"\{1,2\}"), (r"-2, 3", r"x=-2 \text{ or } x=3"),
-        (r"\{5\}", "5"), (r"\emptyset", r"\{\}"), (r"\emptyset", r"\text{no solution}"),
-        ("1, 2, and 3", "{1, 2, 3}"), (r"2\pm\sqrt3", r"2+\sqrt{3}, 2-\sqrt{3}"), ("±5", r"\pm5"),
-        (r"x \in \{1, 2\}", "x = 1, x = 2"), (r"\left\{\frac12, 3\right\}", "0.5; 3"),
-        (r"1,3,5,\ldots,2n-1", r"1,3,\dots,2n-1"), ("-1, 1", r"\pm 1"), (r"\pm1, \pm2", "1,-1,2,-2"),
-        (r"\pm i", "i, -i"), (r"\sqrt2, -\sqrt2", r"\pm\sqrt{2}"),
-    ],
-    "tuple": [
-        ("(1,4.5)", "(1,9/2)"), ("x=1,y=2", "y=2,x=1"), ("(1,2)", "x=1, y=2"), ("x=1,y=2", "(1,2)"),
-        ("(x,y)=(1,2)", "(1,2)"), ("(x,y)=(1,2)", "x=1,y=2"), ("w=16, d=3", r"w = 16 \text{ and } d = 3"),
-        (r"\begin{cases}x=1\\y=2\end{cases}", "(1,2)"), ("(1,2,3)", r"\langle 1,2,3\rangle"),
-        ("(1,2),(3,4)", "(3,4),(1,2)"), ("(1, 2) and (3, 4)", "{(1,2),(3,4)}"), (r"(\frac12, \sqrt{4})", "(0.5, 2)"),
-        ("a=2, b=3", "a = 2; b = 3"), (r"(r,\theta)=(2,\frac{\pi}{3})", r"(2,\pi/3)"), ("(1,2)", "1, 2"),
-        (r"\text{Alice}=5,\text{ Bob}=7", r"\text{Bob}=7,\text{ Alice}=5"), (r"\left(3,\frac{\pi}{2}\right)", "(3, π/2)"),
-        ("x=2", "2"), ("2", "x=2"), (r"x = 2", r"2 = x"), (r"m = 5, n = 3", "(5, 3)"),
-        ("A=1,B=2,C=3", "A = 1, C = 3, B = 2"),
-    ],
-    "interval": [
-        (r"(-\infty,3]", r"x\le3"), ("1<x<2", "2>x>1"), ("(1,2)", "1<x<2"), (r"[0,1)", r"0\le x<1"),
-        ("2x<10", "x<5"), (r"x>3", r"(3,\infty)"), (r"(-\infty,2)\cup(2,\infty)", r"x\neq 2"),
-        (r"(-\infty,2)\cup(2,\infty)", r"\mathbb{R}\setminus\{2\}"), (r"\{x \mid x>3\}", r"(3,\infty)"),
-        (r"\{x : 1<x<2\}", "(1,2)"), (r"x\in[1,2]", "[1,2]"), (r"\mathbb{R}", r"(-\infty,\infty)"),
-        (r"\mathbb{R}", r"\text{all real numbers}"), (r"|x-2|<3", "(-1,5)"), (r"|x|\ge 2", r"(-\infty,-2]\cup[2,\infty)"),
-        (r"x<-1\text{ or }x>3", r"(-\infty,-1)\cup(3,\infty)"), (r"[1,\sqrt2]", r"1\le x\le\sqrt{2}"),
-        (r"x^2<4", "(-2,2)"), (r"(0,1)\cup(1,2)", r"(1,2)\cup(0,1)"), (r"x \ge 5", r"5\le x"),
-        (r"x>1 \text{ and } x<3", "(1,3)"), (r"[2,\infty)", "x >= 2"), (r"\{x\mid x\ge 2\}", r"\{y\mid y\ge 2\}"),
-        (r"x \le \frac{1}{2}", "x <= 0.5"), (r"[-1,1]", r"-1\leqslant x\leqslant 1"), ("x ≥ 3", r"[3,\infty)"),
-        (r"(-\infty,-2)\cup(-2,2)\cup(2,\infty)", r"x\ne \pm2"), (r"x\in(1,3)\cup(3,5)", r"(1,3)\cup(3,5)"),
-        (r"-3x>6", "x<-2"), (r"0<x\text{ and }x<2", "(0,2)"), (r"\{x\in\mathbb{R}: x\ge0\}", r"[0,\infty)"),
-        (r"k<-4", r"(-\infty,-4)"), (r"[a,b)", r"a\le x<b"), ("all real numbers except 2", r"x \neq 2"),
-        (r"x^2-5x+6\ge0", r"(-\infty,2]\cup[3,\infty)"), (r"(0, 3)", r"]0,3["),
-    ],
-    "matrix": [
-        (r"\begin{pmatrix}1&2\\3&4\end{pmatrix}", r"\begin{bmatrix}1&2\\3&4\end{bmatrix}"),
-        (r"\begin{pmatrix}1\\2\end{pmatrix}", "(1,2)"), (r"\begin{pmatrix}1&2\\3&4\end{pmatrix}", "[[1,2],[3,4]]"),
-        (r"\begin{pmatrix}1/2\\2\end{pmatrix}", r"\begin{pmatrix}\frac12\\2\end{pmatrix}"),
-        (r"\begin{vmatrix}1&2\\3&4\end{vmatrix}", "-2"), (r"\begin{array}{cc}1&2\\3&4\end{array}", r"\begin{pmatrix}1&2\\3&4\end{pmatrix}"),
-        (r"\begin{pmatrix}1\\2\\3\end{pmatrix}", r"\langle 1,2,3\rangle"), (r"\begin{bmatrix}1\\-2\end{bmatrix}", "[1,-2]"),
-        (r"\frac12\begin{pmatrix}2&4\\6&8\end{pmatrix}", r"\begin{pmatrix}1&2\\3&4\end{pmatrix}"),
-    ],
-    "equation": [
-        ("2x+y=4", "4x+2y=8"), ("f(x)=2x", "2x"), ("y=2x+1", "2x+1"), ("2x-y+1=0", "y=2x+1"),
-        ("f(x)=x^2", "f(t)=t^2"), ("x^2+y^2=4", "4=x^2+y^2"), ("y=2x+1", "f(x)=2x+1"),
-        (r"y-3=2(x-1)", "y=2x+1"), (r"\frac{x^2}{4}+\frac{y^2}{9}=1", "9x^2+4y^2=36"),
-        ("x+y=5", "y=5-x"), ("2x+1", "y=2x+1"), (r"(x-1)^2+(y-2)^2=9", "x^2+y^2-2x-4y-4=0"),
-        ("x=2", "x-2=0"), ("F = ma", "ma = F"), (r"y=\frac{3}{x}", "xy=3"),
-    ],
-    "base_n": [
-        ("1011_2", "1011_{2}"), ("2516_8", r"2516_{\text{eight}}"), ("1011_2", r"1011_{\text{two}}"),
-        ("A3F_{16}", r"\text{A3F}_{16}"), ("1011_2", "(1011)_2"), ("1011_2", r"1011\text{ base }2"),
-    ],
-    "choice": [
-        ("B", "(B)"), ("B", r"\text{B}"), ("B", r"\textbf{(B)}"), ("(B)", "B"), ("B", "B."), ("B", r"\text{(B)}"),
-        ("B", r"\textbf{(B) }12"), (r"\textbf{(B)}\ 12", "B"), (r"\textbf{(B)}\ 12", "12"), ("B", "Option B"), ("C", "(c)"),
-        ("A", "A) 15"), ("D", r"\mathrm{D}"), ("B", "choice (B)"), ("B", "B: the second one"),
-    ],
-    "text": [
-        (r"\text{DNE}", r"\text{does not exist}"), ("east", r"\text{East}"), (r"\text{yes}", "Yes"), (r"\text{True}", "true"),
-        (r"\text{no solution}", r"\text{There is no solution}"), (r"\text{Evelyn}", "Evelyn"), ("Tuesday", r"\text{tuesday}"),
-        (r"\text{infinitely many solutions}", "infinitely many"), (r"\text{the origin}", "origin"), ("neither", r"\text{neither even nor odd}"),
-        (r"\text{undefined}", "undefined"), ("parallelogram", r"\text{a parallelogram}"), ("DNE", "DNE"), (r"\text{odd}", r"\text{odd function}"),
-    ],
-    "infinity": [
-        (r"\infty", r"+\infty"), (r"\infty", r"\text{infinity}"), (r"-\infty", "-infinity"), ("∞", r"\infty"), (r"-\infty", r"\text{negative infinity}"),
-    ],
-    "calculus": [
-        ("x^3/3+C", "C+x^3/3"), (r"x^2+C", "x^2+c"), (r"\frac{x^2}{2}+C", r"0.5x^2+K"), (r"\sum_{k=1}^{4}k", "10"), (r"-\cos x + C", r"C-\cos(x)"),
-        (r"\ln|x|+C", r"C+\ln |x|"), (r"\int_0^1x^2dx", "1/3"), (r"\prod_{k=1}^{4}k", "24"),
-    ],
-    "family": [
-        (r"\frac{\pi}{4}+k\pi, k\in\mathbb{Z}", r"\frac{\pi}{4}+n\pi, n\in\mathbb{Z}"), (r"2n\pi", r"2k\pi"),
-        (r"x=k\pi,\ k\in\mathbb{Z}", r"n\pi"), (r"\{2k+1 \mid k\in\mathbb{Z}\}", r"\{2n+1 : n\in\mathbb{Z}\}"),
-        (r"\frac{\pi}{4}+k\pi \text{ for } k\in\mathbb{Z}", r"\frac{\pi}{4}+\pi k"), (r"\frac1x, x\neq0", r"\frac1x"),
-    ],
-}  # fmt: skip
+from __future__ import annotations
 
-DIFFERENT: dict[str, list[tuple[str, str]]] = {
-    "integer": [
-        ("10,080", "10.080"), ("42", "43"), ("42", "-42"), ("42", "4.2"), ("12000", "1200"), ("502", "2 500"),
-        ("0", r"12\,000"), ("2^{10}", "1023"), ("42", "24"), ("5", "2+4=6"), ("120", "4!"), ("5", "1+1=5"), ("5", "3=4=5"),
-        ("5", "5 or 6"), ("5", "5, 6"), ("5", r"\{5,6\}"), ("5", "(5,6)"), ("17", "17x"), ("1000", "10^2"), ("1234", "1,2,3,4"),
-    ],
-    "rational": [
-        ("3/7", "7/3"), (r"\frac52", "7 3/4"), (r"0.\overline{3}", "0"), (r"0.\overline{3}", "0.3"), (r"\frac{1}{2004!}", r"\frac{1}{2006!}"),
-        (r"3\frac12", r"\frac{3}{2}"), ("1/3", "0.33"), ("1/8", "0.13"), ("-1/2", "1/2"), (r"12\frac35", r"\frac{36}{5}"), ("1/6", r"0.\overline{16}"),
-        ("2/3", "0.6"), ("5/16", "0.313"),
-    ],
-    "decimal": [
-        ("1e-7", "2e-7"), (r"\pi", "3.14"), (r"\pi", "3.1416001"), ("3.14159", "3.14"), ("2.5", "2.6"), ("12.57", "12.58"), ("0.5", "0.05"),
-        (r"\sqrt2", "1.4143"), (r"\sqrt2", "1.41"), ("1.414", "1.415"), (r"\pi", r"\frac{22}{7}"), ("2.5", "2.52"), ("0.333", "0.334"),
-    ],
-    "percent": [("1", r"1\%"), (r"33\frac{1}{3}\%", "33"), (r"25\%", r"26\%"), (r"25\%", "2.5"), ("25", r"25\%"), (r"5\%", "0.5"), (r"25\%", "0.025")],
-    "scientific": [
-        ("10^{-20}", "10^{-19}"), (r"1.6\times10^{-19}", "0.0"), (r"3\times10^8", r"3\times10^7"), ("3e8", "3e-8"), (r"1.6\times10^{-19}", r"1.7\times10^{-19}"),
-        (r"1.6\times10^{-19}", r"1.6\times10^{19}"), (r"6.02\times10^{23}", r"6.03\times10^{23}"),
-    ],
-    "quantity": [
-        (r"15\text{ cm}", r"15\text{ km}"), ("15 cm", "16"), (r"15\text{ cm}", r"15\text{ cm}^2"), (r"\$5", r"\$6"), (r"\$5", "500"), ("1.5 m", "15 cm"),
-        ("5 m/s", "5 km/h"), ("1 kg", "100 g"), (r"12\text{ ft}^2", r"12\text{ ft}^3"), ("2 hours", "2 minutes"), ("€5", r"\$5"), ("5 feet 3 inches", "53 inches"),
-    ],
-    "time": [("3:30 p.m.", "3:30 a.m."), ("3:30 PM", "4:30 PM"), ("3:30 PM", "3:35 PM")],
-    "ratio": [("1:2", "2:1"), ("3:4", "4:5"), ("1:2:3", "1:2:4"), ("1:2", "1/3")],
-    "angle": [(r"\sin30^\circ", r"\sin30"), (r"45^\circ", r"\frac{\pi}{3}"), (r"90^\circ", r"100^\circ"), (r"45^\circ", "54"), (r"\frac{\pi}{4}", "45.5"), (r"30^\circ", r"30\pi")],
-    "expression": [
-        (r"\sqrt{x^2}", "x"), ("x^2-1", "(x-1)^2"), (r"2\sqrt3", r"3\sqrt2"), ("(1+x)^{100000}", "1+x"), ("y", "Y"), ("x", "-x"), ("2x", "x^2"), ("a+b", "a-b"),
-        (r"\frac{x}{y}", r"\frac{y}{x}"), ("x^{10}", "x^10+1"), (r"\frac{1}{x+1}", r"\frac1x+1"), (r"\sqrt{2}+\sqrt{3}", r"\sqrt5"), (r"x_1", "x_2"), ("2^{n+1}", "2^n+1"), ("n!", "(n+1)!"),
-        ("x", "2x"), ("xy", "x+y"), (r"\sqrt[3]{2}", r"3\sqrt{2}"), ("3x", "3y"),
-    ],
-    "trig and log": [
-        (r"\ln x^2", r"2\ln x"), (r"\sin x", r"\cos x"), (r"\sin^2 x", r"\sin x^2"), (r"\log_2 8", r"\log_3 8"), (r"\arctan x", r"\frac{1}{\tan x}"), (r"\ln 6", r"\ln 5"),
-        (r"\ln(x+1)", r"\ln x+1"), (r"\ln 2", r"\log_{10} 2"), (r"\sin^{-1}x", r"\frac{1}{\sin x}"),
-    ],
-    "complex": [("1+i", "1-i"), ("i", "1"), ("i", "-i"), ("3+4i", "4+3i"), (r"e^{i\pi/2}", "-i"), ("2i", "2")],
-    "set": [
-        (r"\pm5", "5"), (r"\{1,2\}", r"(2,1)"), (r"\{1,2\}", r"\{1,3\}"), ("1,2", "1,2,3"), ("1,2,3", "1,2"), (r"\frac{1\pm\sqrt5}2", r"\frac{1+\sqrt5}{2}"), ("5", r"\pm 5"),
-        (r"\{1,2,3\}", r"\{1,2\}"), ("1, 2, \\ldots, n", r"1, 3, 5, \ldots, 2n-1"), (r"\emptyset", "0"), (r"\{0\}", r"\emptyset"), ("x=1,2", "x=1"), ("x=1", "x=1 or x=2"), (r"\pm\sqrt2", r"\pm2"),
-    ],
-    "tuple": [
-        ("(1,2)", "(2,1)"), ("x=1,y=2", "x=2,y=1"), ("(1,2)", "(1,2,3)"), ("x=1,y=2", "(2,1)"), ("(1,2),(3,4)", "(1,4),(3,2)"), ("(1,2)", "[1,2]"), ("w=16,d=3", "w=3,d=16"), ("(1,2)", "1"),
-        ("(x,y)=(1,2)", "(1,3)"), (r"\text{Alice}=5,\text{ Bob}=7", r"\text{Alice}=7,\text{ Bob}=5"), ("x=2", "x=3"), ("x=2,y=3", "5"),
-    ],
-    "interval": [
-        (r"[0,1)", "[0,1]"), (r"(0,1)", "[0,1]"), (r"x\le3", "x<3"), (r"x\le3", r"x\ge3"), (r"(-\infty,3]", r"(-\infty,3)"), ("1<x<2", "1<x<3"), ("2x<10", "x>5"), (r"(1,2)\cup(3,4)", "(1,4)"),
-        (r"(3,\infty)", r"[3,\infty)"), (r"\mathbb{R}", r"\mathbb{Z}"), (r"x\ne2", r"x\ne3"), (r"-3x>6", "x>-2"), (r"x^2<4", "x<2"), ("[2,5]", r"\{2,5\}"), (r"|x|<2", r"(-\infty,2)"), (r"(1,3)", r"(1,2)\cup(2,3)"),
-    ],
-    "matrix": [
-        (r"\begin{pmatrix}1&2\\3&4\end{pmatrix}", r"\begin{pmatrix}1&3\\2&4\end{pmatrix}"), (r"\begin{pmatrix}1&2\end{pmatrix}", r"\begin{pmatrix}1\\2\end{pmatrix}"),
-        (r"\begin{pmatrix}1\\2\end{pmatrix}", "(2,1)"), (r"\begin{pmatrix}1&2\\3&4\end{pmatrix}", r"\begin{pmatrix}1&2\\3&5\end{pmatrix}"), (r"\begin{vmatrix}1&2\\3&4\end{vmatrix}", "2"),
-    ],
-    "equation": [
-        ("x^2=-1", "x^2=-2"), ("x^2+y^2+1=0", "x^2+y^2+5=0"), ("2x+y=4", "2x+y=5"), ("y=2x+1", "y=2x-1"), ("f(x)=2x", "3x"), ("y=2x+1", "x=2y+1"), ("2x+y=4", "2x-y=4"), ("x^2+y^2=4", "x^2+y^2=2"),
-        (r"y=\frac{3}{x}", "y=3x"),
-    ],
-    "base_n": [("1011_2", "1011_3"), ("1011_2", "1010_2"), ("2516_8", "2516_9"), ("1011_2", "11"), ("11", "1011_2")],
-    "choice": [("B", "C"), ("B", "B or C"), ("B", "A, B, C, D"), ("A", "B and A"), (r"\textbf{(B)}\ 12", "C"), ("B", "(B) or (C)"), ("B", "(A)")],
-    "text": [("east", "seat"), ("yes", "no"), ("true", "false"), (r"\text{DNE}", "0"), ("Evelyn", "Briana"), (r"\text{no solution}", "0"), ("even", "odd"), ("Monday", "Tuesday"), ("5", r"\text{does not exist}")],
-    "infinity": [(r"-\infty", r"\infty"), (r"\infty", "0"), (r"\infty", "1000000"), ("5", r"\infty")],
-    "calculus": [("x^3/3+C", "x^3+C"), (r"\sum_{k=1}^{4}k", "11"), ("x^3/3+C", "x^2/3+C"), (r"\int_0^1x^2dx", "1/2"), ("x^3/3+C", "x^3/3")],
-    "family": [(r"\frac{\pi}{4}+k\pi, k\in\mathbb{Z}", r"\frac{\pi}{3}+k\pi, k\in\mathbb{Z}"), (r"2n\pi", r"n\pi"), ("n^2", "k^2+1")],
-}  # fmt: skip
+from collections import defaultdict
+from pathlib import Path
 
-NOT_CORRECT: list[tuple[str, str]] = [
-    ("n^2", "k^2"), ("x=5", "y=5"), ("x>3", "y>3"), ("15 apples", "15 oranges"), ("5", "2x=10"), ("cat", "act"), (r"\ln|x|+C", r"\ln x+C"), ("42", "the sum of forty and two"), ("5", "?"), ("5", "5?6"),
-    ("5", r"\text{5 or maybe 6}"), ("AB", "BA"), ("5", "x"), ("B", "I would choose between B and C"), ("5", r"\text{not }5"), ("5", "not 5"), (r"\frac12", r"\text{half of }2"), ("yes", "yes and no"), ("5", "5 is not the answer"),
-    ("5", r"\text{anything but }5"), ("10", "10 - 20"), ("5", "5 (or 6)"), ("x^2", "x^2 \\text{ is wrong}"), ("5", "about 5"), ("4", "3, 4"), ("5", "at least 5"), ("5", r"\ge 5"), ("5", r"x\ge5"), ("100", "less than 100"),
-]  # fmt: skip
+Pairs = dict[str, list[tuple[str, str]]]
+
+
+def _read(verdict: str) -> Pairs:
+    pairs: Pairs = defaultdict(list)
+    text = Path(__file__).with_name("math_pairs.tsv").read_text(encoding="utf-8")
+    for line in text.splitlines():
+        if line.startswith("# "):
+            continue
+        stated, kind, reference, answer = line.split("\t")
+        if stated == verdict:
+            pairs[kind].append((reference, answer))
+    return dict(pairs)
+
+
+EQUAL = _read("equal")
+DIFFERENT = _read("different")
+NOT_CORRECT = _read("not shown")["any"]

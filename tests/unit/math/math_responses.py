@@ -1,16 +1,23 @@
-"""Whole responses: (reference, response, outcome)."""
+"""Whole responses with known outcomes: those of `math_responses.jsonl`, and long ones."""
 
-RESPONSES: list[tuple[str, str, str]] = [
-("42",r"The value is $42$ but my final result is \boxed{}","no_answer"),("42",r"\boxed{42} hmm, wait. Final: \boxed{","no_answer"),("42","I note 42 is a nice number. I cannot solve this problem.","no_answer"),
-("5",r"\boxed{1+1=5}","incorrect"),("5",r"\boxed{3=4=5}","incorrect"),("42",r"First try \boxed{41} but that is wrong; the answer is \boxed{42}.","correct"),("5",r"\boxed{5.}","correct"),("5",r"\fbox{5}","correct"),("7","<answer>7</answer>","correct"),
-("1/2","½","correct"),(r"\sqrt2","√2","correct"),(r"\pi","π","correct"),("5",r"\boxed{5} or \boxed{6}","incorrect"),("6",r"\boxed{5} or \boxed{6}","incorrect"),("5,6",r"\boxed{5} and \boxed{6}","correct"),("5,6",r"$\boxed{5}$, $\boxed{6}$","correct"),("5",r"\boxed 5","correct"),("5",r"$\boxed5$","correct"),
-("42","blah\n#### 42","correct"),("42","#### 42\nmore text","correct"),("42","Answer: 42","correct"),("42","**Answer:** 42","correct"),("42","The final answer is 42.","correct"),("42","The final answer is $42$. I hope it is correct.","correct"),("42",r"The final answer is: $\boxed{42}$","correct"),("42","A: 42","correct"),("42","blah\nA: 42\n","correct"),
-("42","So the answer is 42","correct"),("42",r"\boxed{42}\n\nAnswer: 43","incorrect"),("42",r"\boxed{42}. Answer: 42","correct"),("42",r"<answer>41</answer> \boxed{42}","incorrect"),("42",r"<answer>\boxed{42}</answer>","correct"),("42","<answer>42","no_answer"),("42","<answer></answer>","no_answer"),
-("42","","no_answer"),("42","   ","no_answer"),("42","The answer is","no_answer"),("42","42","correct"),("42","$42$","correct"),("42",r"\boxed{\boxed{42}}","correct"),("42",r"\boxed{\text{42}}","correct"),(r"\frac{1}{2}",r"\boxed{\frac{1}{2}}","correct"),(r"\{1,2\}",r"\boxed{\{1,2\}}","correct"),
-("42","The answer could be 42 or 43. Answer: 42 or 43","incorrect"),("B","Answer: B","correct"),("B","The answer is (B).","correct"),("B","The answer is B. Because it is.","correct"),("B","Answer: A, B, C, D","incorrect"),("3.5","Answer: 3.5","correct"),("3.5","The answer is 3.5. Done","correct"),("42",r"\boxed{42}<|eot_id|>","correct"),("42",r"\boxed{42","no_answer"),
-("Answer","Answer:","no_answer"),("42","The final answer is **42**","correct"),("42","Final Answer: \\( 42 \\)","correct"),("42","Final Answer:\n\n\\[ 42 \\]","correct"),("x=3","The final answer is x = 3","correct"),("42","Q: what? A: 42","correct"),("18","She makes 9 * 2 = $<<9*2=18>>18 every day\nA: 18","correct"),
-("42","The answer is not 42","incorrect"),("42","the answer is 41, not 42","incorrect"),("42",r"\boxed{42\text{ or maybe }43}","undecided"),("42",r"$\boxed{42}$ is wrong. The final answer is 41.","incorrect"),
-("42","Final answer: 42\n\nLet me double check... Answer: 41","incorrect"),("7",r"\boxed{\text{Answer: }7}","correct"),("3",r"\boxed{x=3}","correct"),("42", "x"*2000000+r"\boxed{42}","correct"),("42","\\boxed{"*20000,"no_answer"),("42","answer: "+"$ "*20000,"undecided"),("42","\\["*20000,"no_answer"),("42","A: 42\nQ: another\nA: 43","incorrect"),
-("42","<answer>the answer is 42</answer>","correct"),("42","<think>\\boxed{41}</think> \\boxed{42}","correct"),("42","Answer: \n42","correct"),("42","**Final Answer**\n\\boxed{42}","correct"),("42","**Final Answer:** $42$","correct"),("-3","The answer is -3","correct"),("3","The answer is -3","incorrect"),
-("$1,250","Answer: $1,250","correct"),("1250","Answer: $1,250.00","correct"),("42","#### 42 dollars","correct"),("42","The answer is 42 dollars.","correct"),("42","answer is: 42","correct"),("42","My answer: 42","correct"),("42","The final answer is therefore 42","correct"),
-]  # fmt: skip
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+_LONG: list[tuple[str, str, str]] = [
+    ("42", "x" * 2_000_000 + r"\boxed{42}", "correct"),
+    ("42", "\\boxed{" * 20_000, "no_answer"),
+    ("42", "answer: " + "$ " * 20_000, "undecided"),
+    ("42", "\\[" * 20_000, "no_answer"),
+]
+
+
+def _read() -> list[tuple[str, str, str]]:
+    text = Path(__file__).with_name("math_responses.jsonl").read_text(encoding="utf-8")
+    rows = [json.loads(line) for line in text.splitlines()]
+    return [(row["reference"], row["response"], row["outcome"]) for row in rows]
+
+
+#: (reference, response, outcome)
+RESPONSES = _read() + _LONG

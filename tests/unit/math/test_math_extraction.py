@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from math_responses import RESPONSES
-
 from rewardsvc_verifiers.math import MathVerifier, SymbolicTask
 from rewardsvc_verifiers.math.extract import extract, matching_brace, reference_answer
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from math_hostile import HOSTILE
-
 from rewardsvc_verifiers.math import MathVerifier, SymbolicTask
 from rewardsvc_verifiers.verdict import Verdict
 from rewardsvc_verifiers.workers import WorkerPool

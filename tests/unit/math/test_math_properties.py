@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from math_strategies import EXPRESSIONS, NUMBERS, Expression, layout
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
+from math_strategies import EXPRESSIONS, NUMBERS, Expression, layout
 from rewardsvc_verifiers.math import MathPolicy, MathVerifier, SymbolicTask
 from rewardsvc_verifiers.math.reading import read
 from rewardsvc_verifiers.verdict import Verdict

@@ -8,7 +8,6 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from rewardsvc_verifiers.math.generate import FAMILIES, labelled_pairs
 from rewardsvc_verifiers.math.incomplete_beta import beta_quantile, incomplete_beta
 from rewardsvc_verifiers.math.rates import Counts, ErrorRates, Label, lookup, rate, shipped
@@ -81,10 +80,10 @@ def test_thin_cells_borrow_and_say_so() -> None:
     found = rates.lookup("identity", "matrix")
     assert found.scope == "type"
     assert found.false_positive_rate.errors == 2
-    assert found.false_positive_rate.count == 63
+    assert found.false_positive_rate.decided == 63
     assert rates.lookup("typed", "matrix").scope == "stage and type"
     assert rates.lookup("nothing", "known").scope == "all"
-    assert ErrorRates("empty").lookup("a", "b").false_positive_rate.count == 0
+    assert ErrorRates("empty").lookup("a", "b").false_positive_rate.decided == 0
 
 
 def test_json_round_trip_and_refusal() -> None:
@@ -97,7 +96,7 @@ def test_json_round_trip_and_refusal() -> None:
 def test_the_shipped_rates_cover_what_the_verifier_decides() -> None:
     found = lookup("numeric", "integer")
     assert found.scope == "stage and type"
-    assert found.false_positive_rate.count > 50
+    assert found.false_positive_rate.decided > 50
     assert found.false_positive_rate.upper < 0.05
     assert found.version.startswith("generated-")
 

@@ -8,7 +8,6 @@ import subprocess
 import sys
 
 import pytest
-
 from rewardsvc_verifiers.math import (
     MathPolicy,
     MathVerifier,

@@ -37,7 +37,7 @@ _STRONG_PHRASES: Final = ("final answer is", "final answer:", "answer:")
 _JOINERS: Final = frozenset(
     ["", "or", "and", ",", ";", ", and", ", or", ",and", ",or", "&", "or else", "and/or"]
 )
-_BARE_CHARACTERS: Final = 200
+_BARE_CHARACTERS: Final = 400
 _BARE_WORDS: Final = 6
 _MAXIMUM_BOXES: Final = 64
 _MAXIMUM_PHRASE: Final = 2000
@@ -244,7 +244,7 @@ def _bare(text: str) -> Extraction | None:
     stripped = text.strip()
     if not stripped or "\n" in stripped:
         return None
-    if len(stripped) > _BARE_CHARACTERS and " " in stripped:
+    if len(stripped) > _BARE_CHARACTERS:
         return None
     words = [word for word in stripped.split() if word.strip(".,").isalpha() and len(word) > 1]
     if len(words) > _BARE_WORDS or ". " in stripped or stripped.endswith("?"):

@@ -241,7 +241,7 @@ class Parser:
                     left = self.juxtaposed(left, token)
                     continue
                 break
-            if (kind == WORD or kind == TEXTUAL) and text in CONNECTIVES:
+            if (kind in (WORD, TEXTUAL)) and text in CONNECTIVES:
                 if power >= SEPARATOR:
                     break
                 left = self.separated(left)
@@ -690,10 +690,7 @@ class Parser:
         if self.accept("["):
             degree = self.expression(0)
             self.expect("]")
-        if self.at("("):
-            radicand = self.expression(EXPONENT_POWER)
-        else:
-            radicand = self.argument()
+        radicand = self.expression(EXPONENT_POWER) if self.at("(") else self.argument()
         return self.make(tree.ROOT, (radicand, degree))
 
     def function(self, name: str) -> Node:
@@ -824,7 +821,7 @@ def number(text: str) -> Node:
     """A literal: an integer, or a decimal that remembers how it was written."""
     if text.isdigit():
         return Node(tree.NUMBER, (), "", int(text))
-    mantissa, _, exponent = text.lower().partition("e")
+    _mantissa, _, exponent = text.lower().partition("e")
     if exponent and abs(int(exponent)) > tree.MAXIMUM_DIGITS:
         raise LimitExceeded("an exponent too large")
     value: tree.Rational = Fraction(text)

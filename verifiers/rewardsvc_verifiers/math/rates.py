@@ -32,13 +32,13 @@ MINIMUM_COUNT: Final = 20
 
 
 class Rate(NamedTuple):
-    """One error rate: `errors` among `count` decided pairs."""
+    """One error rate: `errors` among `decided` pairs."""
 
     estimate: float
     lower: float
     upper: float
     errors: int
-    count: int
+    decided: int
 
 
 class CellRates(NamedTuple):

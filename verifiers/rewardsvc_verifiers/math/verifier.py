@@ -15,7 +15,7 @@ from rewardsvc_verifiers.math import tree
 from rewardsvc_verifiers.math.answer_types import answer_type
 from rewardsvc_verifiers.math.compare import ALIKE, judge_readings
 from rewardsvc_verifiers.math.extract import extract, reference_answer
-from rewardsvc_verifiers.math.judgement import PARSE, TYPED, Judgement
+from rewardsvc_verifiers.math.judgement import PARSE, TYPED, Judgement, unknown
 from rewardsvc_verifiers.math.policy import MathPolicy
 from rewardsvc_verifiers.math.reading import Reading, complete, read, scan
 from rewardsvc_verifiers.math.symbolic import SymbolicTask
@@ -115,7 +115,7 @@ class MathVerifier:
         refused: tuple[Judgement, int] | None = None
         candidates: list[int] = []
         for index, reference in enumerate(prepared.readings):
-            judgement = judge_readings(reference, reading, self.policy)
+            judgement = self._compare(reference, reading)
             if judgement.equal:
                 return self._verdict(judgement, reading, prepared, index)
             if judgement.equal is None:
@@ -138,12 +138,19 @@ class MathVerifier:
                     open_references=len(prepared.readings) > len(candidates)
                     and undecided is not None
                     and any(
-                        judge_readings(prepared.readings[i], reading, self.policy).equal is None
+                        self._compare(prepared.readings[i], reading).equal is None
                         for i in range(len(prepared.readings))
                         if i not in candidates
                     ),
                 )  # fmt: skip
         return verdict
+
+    def _compare(self, reference: Reading, answer: Reading) -> Judgement:
+        """Trouble of the verifier's own is a judgement too: no sample takes a batch down."""
+        try:
+            return judge_readings(reference, answer, self.policy)
+        except Exception as problem:
+            return unknown(f"the verifier failed: {type(problem).__name__}: {str(problem)[:100]}")
 
     def _verdict(
         self, judgement: Judgement, reading: Reading, prepared: PreparedReference, index: int

@@ -32,8 +32,14 @@ def number_set(rng: random.Random) -> Draft:
     if rng.random() < 0.5:
         rng.shuffle(values)
         written = _write(values, rng)
-        forms = [r"\{" + ",".join(written) + r"\}", ", ".join(written), r"\left\{" + ", ".join(written) + r"\right\}",
-                 ", ".join(written[:-1]) + r" \text{ and } " + written[-1], "x=" + r" \text{ or } x=".join(written), r"x\in\{" + ", ".join(written) + r"\}"]  # fmt: skip
+        forms = [
+            r"\{" + ",".join(written) + r"\}",
+            ", ".join(written),
+            r"\left\{" + ", ".join(written) + r"\right\}",
+            ", ".join(written[:-1]) + r" \text{ and } " + written[-1],
+            "x=" + r" \text{ or } x=".join(written),
+            r"x\in\{" + ", ".join(written) + r"\}",
+        ]
         return Draft(reference, rng.choice(forms), True, "set")
     wrong = list(values)
     choice = rng.randrange(3)
@@ -306,6 +312,12 @@ def family(rng: random.Random) -> Draft:
 
 
 FAMILIES = {
-    "set": number_set, "plus_minus": plus_minus, "tuple": coordinates, "labelled": labelled,
-    "interval": interval, "domain": domain, "matrix": matrix, "family": family,
-}  # fmt: skip
+    "set": number_set,
+    "plus_minus": plus_minus,
+    "tuple": coordinates,
+    "labelled": labelled,
+    "interval": interval,
+    "domain": domain,
+    "matrix": matrix,
+    "family": family,
+}

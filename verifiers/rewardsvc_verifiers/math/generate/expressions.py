@@ -78,9 +78,11 @@ def rational_function(rng: random.Random) -> Draft:
     left = rf"\frac{{{linear(1, x, a)}}}{{{linear(1, x, b)}}}"
     if rng.random() < 0.5:
         forms = [
-            rf"1+\frac{{{a - b}}}{{{linear(1, x, b)}}}", rf"\frac{{{linear(c, x, a * c)}}}{{{linear(c, x, b * c)}}}",
-            rf"({linear(1, x, a)})/({linear(1, x, b)})", rf"({linear(1, x, a)})({linear(1, x, b)})^{{-1}}",
-        ]  # fmt: skip
+            rf"1+\frac{{{a - b}}}{{{linear(1, x, b)}}}",
+            rf"\frac{{{linear(c, x, a * c)}}}{{{linear(c, x, b * c)}}}",
+            rf"({linear(1, x, a)})/({linear(1, x, b)})",
+            rf"({linear(1, x, a)})({linear(1, x, b)})^{{-1}}",
+        ]
         return Draft(left, rng.choice(forms), True, "rational function")
     forms = [
         rf"\frac{{{linear(1, x, b)}}}{{{linear(1, x, a)}}}",
@@ -163,16 +165,44 @@ def trigonometry(rng: random.Random) -> Draft:
     x = rng.choice(["x", r"\theta", "t", r"\alpha"])
     k = rng.randint(2, 6)
     identities = [
-        (rf"\sin^2 {x}", [rf"1-\cos^2 {x}", rf"\frac{{1-\cos 2{x}}}{{2}}"], [rf"1-\sin^2 {x}", rf"\sin {x}^2", rf"\frac{{1+\cos 2{x}}}{{2}}"]),
-        (rf"\sin 2{x}", [rf"2\sin {x}\cos {x}", rf"2\cos({x})\sin({x})"], [rf"\sin {x}\cos {x}", rf"2\sin {x}", rf"\sin^2 {x}"]),
-        (rf"\cos 2{x}", [rf"2\cos^2 {x}-1", rf"\cos^2 {x}-\sin^2 {x}", rf"1-2\sin^2 {x}"], [rf"2\cos^2 {x}+1", rf"\sin^2 {x}-\cos^2 {x}", rf"1-\sin^2 {x}"]),
-        (rf"\sec^2 {x}", [rf"1+\tan^2 {x}", rf"\frac{{1}}{{\cos^2 {x}}}"], [rf"1-\tan^2 {x}", rf"\frac{{1}}{{\sin^2 {x}}}"]),
-        (rf"{k}\tan {x}", [rf"\frac{{{k}\sin {x}}}{{\cos {x}}}"], [rf"\frac{{{k}\cos {x}}}{{\sin {x}}}", rf"\tan {k}{x}"]),
-        (rf"\sin {k}{x}", [rf"\sin({k}{x})", rf"\cos(\frac{{\pi}}{{2}}-{k}{x})"], [rf"{k}\sin {x}", rf"\cos {k}{x}"]),
-        (r"\sin 75^\circ", [r"\frac{\sqrt6+\sqrt2}{4}", r"\cos 15^\circ"], [r"\frac{\sqrt6-\sqrt2}{4}", r"\sin 75"]),
+        (
+            rf"\sin^2 {x}",
+            [rf"1-\cos^2 {x}", rf"\frac{{1-\cos 2{x}}}{{2}}"],
+            [rf"1-\sin^2 {x}", rf"\sin {x}^2", rf"\frac{{1+\cos 2{x}}}{{2}}"],
+        ),
+        (
+            rf"\sin 2{x}",
+            [rf"2\sin {x}\cos {x}", rf"2\cos({x})\sin({x})"],
+            [rf"\sin {x}\cos {x}", rf"2\sin {x}", rf"\sin^2 {x}"],
+        ),
+        (
+            rf"\cos 2{x}",
+            [rf"2\cos^2 {x}-1", rf"\cos^2 {x}-\sin^2 {x}", rf"1-2\sin^2 {x}"],
+            [rf"2\cos^2 {x}+1", rf"\sin^2 {x}-\cos^2 {x}", rf"1-\sin^2 {x}"],
+        ),
+        (
+            rf"\sec^2 {x}",
+            [rf"1+\tan^2 {x}", rf"\frac{{1}}{{\cos^2 {x}}}"],
+            [rf"1-\tan^2 {x}", rf"\frac{{1}}{{\sin^2 {x}}}"],
+        ),
+        (
+            rf"{k}\tan {x}",
+            [rf"\frac{{{k}\sin {x}}}{{\cos {x}}}"],
+            [rf"\frac{{{k}\cos {x}}}{{\sin {x}}}", rf"\tan {k}{x}"],
+        ),
+        (
+            rf"\sin {k}{x}",
+            [rf"\sin({k}{x})", rf"\cos(\frac{{\pi}}{{2}}-{k}{x})"],
+            [rf"{k}\sin {x}", rf"\cos {k}{x}"],
+        ),
+        (
+            r"\sin 75^\circ",
+            [r"\frac{\sqrt6+\sqrt2}{4}", r"\cos 15^\circ"],
+            [r"\frac{\sqrt6-\sqrt2}{4}", r"\sin 75"],
+        ),
         (r"\tan 15^\circ", [r"2-\sqrt{3}"], [r"2+\sqrt{3}", r"\tan 15"]),
         (rf"\arctan {x}", [rf"\tan^{{-1}} {x}"], [rf"\frac{{1}}{{\tan {x}}}", rf"\arcsin {x}"]),
-    ]  # fmt: skip
+    ]
     reference, equal, wrong = rng.choice(identities)
     if rng.random() < 0.5:
         return Draft(reference, rng.choice(equal), True, "identity")
@@ -183,14 +213,33 @@ def logarithm(rng: random.Random) -> Draft:
     a, b, k = rng.randint(2, 9), rng.randint(2, 9), rng.randint(2, 4)
     cases = [
         (rf"{k}\ln {a}", [rf"\ln {a**k}", rf"\ln({a}^{k})"], [rf"\ln {a * k + 1}", rf"\ln {a}"]),
-        (rf"\ln {a * b}", [rf"\ln {a}+\ln {b}"], [rf"\ln {a}\ln {b}" if a * b != 4 else r"\ln 5", rf"\ln {a + b}" if a + b != a * b else r"\ln 7"]),
-        (rf"\ln\frac{{{a}}}{{{b}}}", [rf"\ln {a}-\ln {b}"], [rf"\ln {a}+\ln {b}", rf"\frac{{\ln {a}}}{{\ln {b}}}" if a != b else r"\ln 2"]),
-        (rf"\log_{{{a}}} {a**k}", [str(k), rf"\frac{{\ln {a**k}}}{{\ln {a}}}"], [str(k + 1), str(a)] if a != k else [str(k + 1)]),
+        (
+            rf"\ln {a * b}",
+            [rf"\ln {a}+\ln {b}"],
+            [
+                rf"\ln {a}\ln {b}" if a * b != 4 else r"\ln 5",
+                rf"\ln {a + b}" if a + b != a * b else r"\ln 7",
+            ],
+        ),
+        (
+            rf"\ln\frac{{{a}}}{{{b}}}",
+            [rf"\ln {a}-\ln {b}"],
+            [rf"\ln {a}+\ln {b}", rf"\frac{{\ln {a}}}{{\ln {b}}}" if a != b else r"\ln 2"],
+        ),
+        (
+            rf"\log_{{{a}}} {a**k}",
+            [str(k), rf"\frac{{\ln {a**k}}}{{\ln {a}}}"],
+            [str(k + 1), str(a)] if a != k else [str(k + 1)],
+        ),
         (r"\ln(x^2+1)", [r"\ln(1+x^2)"], [r"2\ln(x+1)", r"\ln x^2+1"]),
-        (rf"e^{{{k}\ln {a}}}", [str(a**k), f"{a}^{k}"], [str(a * k) if a**k != a * k else str(a**k + 1), str(a**k + 1)]),
+        (
+            rf"e^{{{k}\ln {a}}}",
+            [str(a**k), f"{a}^{k}"],
+            [str(a * k) if a**k != a * k else str(a**k + 1), str(a**k + 1)],
+        ),
         (r"\ln x^2", [r"2\ln|x|", r"\ln(x^2)"], [r"2\ln x", r"(\ln x)^2"]),
         (rf"e^{{{k}x}}", [rf"(e^x)^{k}", rf"\exp({k}x)"], [rf"e^{{x^{k}}}", rf"{k}e^x"]),
-    ]  # fmt: skip
+    ]
     reference, equal, wrong = rng.choice(cases)
     if rng.random() < 0.5:
         return Draft(reference, rng.choice(equal), True, "logarithm")
@@ -200,16 +249,44 @@ def logarithm(rng: random.Random) -> Draft:
 def power(rng: random.Random) -> Draft:
     a, b, n = rng.choice("xab"), rng.choice("yz"), rng.randint(2, 9)
     cases = [
-        (f"{a}^{n}{b}", [f"{b}{a}^{n}", f"{b}\\cdot {a}^{{{n}}}"], [f"{a}{b}^{n}", f"{a}^{n + 1}{b}", f"{a}^{n}"]),
-        (rf"\sqrt{{{a}}}", [f"{a}^{{1/2}}", rf"{a}^{{\frac12}}", f"{a}^{{0.5}}"], [f"{a}^2", rf"\sqrt[3]{{{a}}}", f"{a}/2"]),
-        (rf"{n}^{{k+1}}", [rf"{n}\cdot {n}^k", rf"{n}^k\cdot {n}"], [rf"{n}^k+1", rf"{n}^k+{n}", rf"{n}^{{k-1}}"]),
-        (rf"({a}+{b})^2", [f"{a}^2+2{a}{b}+{b}^2", rf"({b}+{a})^2"], [f"{a}^2+{b}^2", f"({a}-{b})^2"]),
-        (rf"\frac{{1}}{{{a}}}+\frac{{1}}{{{b}}}", [rf"\frac{{{a}+{b}}}{{{a}{b}}}"], [rf"\frac{{2}}{{{a}+{b}}}", rf"\frac{{1}}{{{a}+{b}}}"]),
+        (
+            f"{a}^{n}{b}",
+            [f"{b}{a}^{n}", f"{b}\\cdot {a}^{{{n}}}"],
+            [f"{a}{b}^{n}", f"{a}^{n + 1}{b}", f"{a}^{n}"],
+        ),
+        (
+            rf"\sqrt{{{a}}}",
+            [f"{a}^{{1/2}}", rf"{a}^{{\frac12}}", f"{a}^{{0.5}}"],
+            [f"{a}^2", rf"\sqrt[3]{{{a}}}", f"{a}/2"],
+        ),
+        (
+            rf"{n}^{{k+1}}",
+            [rf"{n}\cdot {n}^k", rf"{n}^k\cdot {n}"],
+            [rf"{n}^k+1", rf"{n}^k+{n}", rf"{n}^{{k-1}}"],
+        ),
+        (
+            rf"({a}+{b})^2",
+            [f"{a}^2+2{a}{b}+{b}^2", rf"({b}+{a})^2"],
+            [f"{a}^2+{b}^2", f"({a}-{b})^2"],
+        ),
+        (
+            rf"\frac{{1}}{{{a}}}+\frac{{1}}{{{b}}}",
+            [rf"\frac{{{a}+{b}}}{{{a}{b}}}"],
+            [rf"\frac{{2}}{{{a}+{b}}}", rf"\frac{{1}}{{{a}+{b}}}"],
+        ),
         (f"{a}_1+{a}_2", [f"{a}_2+{a}_{{1}}"], [f"{a}_1+{a}_3", f"{a}_1-{a}_2"]),
         (rf"\sqrt{{{a}^2}}", [f"|{a}|"], [a, f"-{a}"]),
-        (r"\frac{n(n+1)}{2}", [r"\frac{n^2+n}{2}", r"\binom{n+1}{2}"], [r"\frac{n(n-1)}{2}", r"\frac{n^2+1}{2}"]),
-        (rf"{n}{a}", [rf"{n}\cdot {a}", rf"{a}\cdot {n}"], [rf"{n}{b}", rf"{n + 1}{a}", f"{a}^{n}", f"{n}{a.upper()}"]),
-    ]  # fmt: skip
+        (
+            r"\frac{n(n+1)}{2}",
+            [r"\frac{n^2+n}{2}", r"\binom{n+1}{2}"],
+            [r"\frac{n(n-1)}{2}", r"\frac{n^2+1}{2}"],
+        ),
+        (
+            rf"{n}{a}",
+            [rf"{n}\cdot {a}", rf"{a}\cdot {n}"],
+            [rf"{n}{b}", rf"{n + 1}{a}", f"{a}^{n}", f"{n}{a.upper()}"],
+        ),
+    ]
     reference, equal, wrong = rng.choice(cases)
     if rng.random() < 0.5:
         return Draft(reference, rng.choice(equal), True, "power")
@@ -220,12 +297,36 @@ def calculus(rng: random.Random) -> Draft:
     n, a = rng.randint(2, 5), rng.randint(2, 7)
     total = a * (a + 1) // 2
     cases = [
-        (rf"\frac{{x^{n + 1}}}{{{n + 1}}}+C", [rf"C+\frac{{1}}{{{n + 1}}}x^{{{n + 1}}}", rf"x^{n + 1}/{n + 1}+C", rf"\frac{{x^{n + 1}}}{{{n + 1}}}+c"], [rf"\frac{{x^{n}}}{{{n}}}+C", rf"\frac{{x^{n + 1}}}{{{n + 1}}}", rf"x^{n + 1}+C"]),
-        (latex_number(Fraction(1, n + 1)), [rf"\int_0^1 x^{n}\,dx", rf"\int_0^1 x^{n} dx"], [rf"\int_0^1 x^{n + 1}\,dx", rf"\int_0^2 x^{n}\,dx"]),
-        (str(total), [rf"\sum_{{k=1}}^{{{a}}} k", rf"\sum_{{i=1}}^{{{a}}}i"], [rf"\sum_{{k=1}}^{{{a + 1}}} k", rf"\sum_{{k=0}}^{{{a - 1}}} k"]),
-        (rf"-\frac{{\cos {n}x}}{{{n}}}+C", [rf"C-\frac{{1}}{{{n}}}\cos({n}x)"], [rf"\frac{{\cos {n}x}}{{{n}}}+C", rf"-\cos {n}x+C"]),
-        (rf"{n}e^{{{n}x}}", [rf"{n}\exp({n}x)", rf"e^{{{n}x}}\cdot {n}"], [rf"e^{{{n}x}}", rf"{n}e^x"]),
-    ]  # fmt: skip
+        (
+            rf"\frac{{x^{n + 1}}}{{{n + 1}}}+C",
+            [
+                rf"C+\frac{{1}}{{{n + 1}}}x^{{{n + 1}}}",
+                rf"x^{n + 1}/{n + 1}+C",
+                rf"\frac{{x^{n + 1}}}{{{n + 1}}}+c",
+            ],
+            [rf"\frac{{x^{n}}}{{{n}}}+C", rf"\frac{{x^{n + 1}}}{{{n + 1}}}", rf"x^{n + 1}+C"],
+        ),
+        (
+            latex_number(Fraction(1, n + 1)),
+            [rf"\int_0^1 x^{n}\,dx", rf"\int_0^1 x^{n} dx"],
+            [rf"\int_0^1 x^{n + 1}\,dx", rf"\int_0^2 x^{n}\,dx"],
+        ),
+        (
+            str(total),
+            [rf"\sum_{{k=1}}^{{{a}}} k", rf"\sum_{{i=1}}^{{{a}}}i"],
+            [rf"\sum_{{k=1}}^{{{a + 1}}} k", rf"\sum_{{k=0}}^{{{a - 1}}} k"],
+        ),
+        (
+            rf"-\frac{{\cos {n}x}}{{{n}}}+C",
+            [rf"C-\frac{{1}}{{{n}}}\cos({n}x)"],
+            [rf"\frac{{\cos {n}x}}{{{n}}}+C", rf"-\cos {n}x+C"],
+        ),
+        (
+            rf"{n}e^{{{n}x}}",
+            [rf"{n}\exp({n}x)", rf"e^{{{n}x}}\cdot {n}"],
+            [rf"e^{{{n}x}}", rf"{n}e^x"],
+        ),
+    ]
     reference, equal, wrong = rng.choice(cases)
     if rng.random() < 0.5:
         return Draft(reference, rng.choice(equal), True, "calculus")
@@ -289,7 +390,12 @@ def equation(rng: random.Random) -> Draft:
 
 
 FAMILIES = {
-    "polynomial": polynomial, "rational_function": rational_function, "surd": surd,
-    "trigonometry": trigonometry, "logarithm": logarithm, "power": power, "calculus": calculus,
+    "polynomial": polynomial,
+    "rational_function": rational_function,
+    "surd": surd,
+    "trigonometry": trigonometry,
+    "logarithm": logarithm,
+    "power": power,
+    "calculus": calculus,
     "equation": equation,
-}  # fmt: skip
+}

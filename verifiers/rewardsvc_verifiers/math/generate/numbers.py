@@ -44,10 +44,13 @@ def rational(rng: random.Random) -> Draft:
         factor = rng.randint(2, 6)
         sign = "-" if value < 0 else ""
         forms = [
-            f"{top}/{bottom}", rf"\frac{{{top * factor}}}{{{bottom * factor}}}",
-            rf"\frac{{{-top}}}{{{-bottom}}}", rf"{sign}\frac{{{abs(top)}}}{{{bottom}}}",
-            rf"{top}\div {bottom}", rf"{{{top} \over {bottom}}}",
-        ]  # fmt: skip
+            f"{top}/{bottom}",
+            rf"\frac{{{top * factor}}}{{{bottom * factor}}}",
+            rf"\frac{{{-top}}}{{{-bottom}}}",
+            rf"{sign}\frac{{{abs(top)}}}{{{bottom}}}",
+            rf"{top}\div {bottom}",
+            rf"{{{top} \over {bottom}}}",
+        ]
         if abs(value) > 1:
             whole, rest = divmod(abs(top), bottom)
             forms += [
@@ -110,13 +113,16 @@ def decimal(rng: random.Random) -> Draft:
     return Draft(text, finite_decimal(wrong) or latex_number(wrong), False, "last place")
 
 
-_IRRATIONALS: list[tuple[str, Callable[[int], Fraction]]] = [
-    (r"\sqrt{{{n}}}", lambda n: _root(n, 2)), (r"{n}\pi", lambda n: n * _PI),
-    (r"\frac{{\pi}}{{{n}}}", lambda n: _PI / n), (r"\sqrt[3]{{{n}}}", lambda n: _root(n, 3)),
-    (r"{n}\sqrt{{2}}", lambda n: n * _root(2, 2)), (r"\frac{{{n}}}{{7}}", lambda n: Fraction(n, 7)),
-    (r"\frac{{\sqrt{{{n}}}}}{{3}}", lambda n: _root(n, 2) / 3),
-]  # fmt: skip
 _PI = Fraction(314159265358979323846264338327950288, 10**35)
+_IRRATIONALS: list[tuple[str, Callable[[int], Fraction]]] = [
+    (r"\sqrt{{{n}}}", lambda n: _root(n, 2)),
+    (r"{n}\pi", lambda n: n * _PI),
+    (r"\frac{{\pi}}{{{n}}}", lambda n: _PI / n),
+    (r"\sqrt[3]{{{n}}}", lambda n: _root(n, 3)),
+    (r"{n}\sqrt{{2}}", lambda n: n * _root(2, 2)),
+    (r"\frac{{{n}}}{{7}}", lambda n: Fraction(n, 7)),
+    (r"\frac{{\sqrt{{{n}}}}}{{3}}", lambda n: _root(n, 2) / 3),
+]
 
 
 def _root(value: int, degree: int) -> Fraction:
@@ -176,8 +182,15 @@ def percent(rng: random.Random) -> Draft:
     text = finite_decimal(value) or ""
     reference = rf"{text}\%"
     if rng.random() < 0.5:
-        forms = [rf"{text} \%", f"{text}%", latex_number(value / 100), finite_decimal(value / 100) or text, text,
-                 rf"{text}\text{{ percent}}", f"{text} percent"]  # fmt: skip
+        forms = [
+            rf"{text} \%",
+            f"{text}%",
+            latex_number(value / 100),
+            finite_decimal(value / 100) or text,
+            text,
+            rf"{text}\text{{ percent}}",
+            f"{text} percent",
+        ]
         return Draft(reference, rng.choice(forms), True, "notation")
     near = [
         rf"{finite_decimal(value + 1)}\%",
@@ -196,8 +209,18 @@ def scientific(rng: random.Random) -> Draft:
     text = finite_decimal(mantissa) or ""
     reference = rf"{text}\times10^{{{exponent}}}"
     if rng.random() < 0.5:
-        forms = [f"{text}e{exponent}", f"{text}E{exponent}", rf"{text} \cdot 10^{{{exponent}}}", rf"{text}0 \times 10^{{{exponent}}}" if "." in text else rf"{text} \times10^{exponent}" if 0 < exponent < 10 else reference,
-                 f"{text}*10^{exponent}" if exponent > 0 else f"{text}*10^({exponent})", rf"{finite_decimal(mantissa * 10)}\times 10^{{{exponent - 1}}}"]  # fmt: skip
+        forms = [
+            f"{text}e{exponent}",
+            f"{text}E{exponent}",
+            rf"{text} \cdot 10^{{{exponent}}}",
+            rf"{text}0 \times 10^{{{exponent}}}"
+            if "." in text
+            else rf"{text} \times10^{exponent}"
+            if 0 < exponent < 10
+            else reference,
+            f"{text}*10^{exponent}" if exponent > 0 else f"{text}*10^({exponent})",
+            rf"{finite_decimal(mantissa * 10)}\times 10^{{{exponent - 1}}}",
+        ]
         if 0 < exponent <= 8:
             forms.append(str(int(mantissa * 10**exponent)))
         if -4 <= exponent < 0:
@@ -216,16 +239,26 @@ def scientific(rng: random.Random) -> Draft:
 
 
 _UNITS = [
-    ("cm", "centimeters", "m", 100), ("m", "meters", "km", 1000), ("g", "grams", "kg", 1000),
-    ("minutes", "min", "hours", 60), ("inches", "in", "feet", 12), ("mL", "milliliters", "L", 1000),
-    ("mm", "millimeters", "cm", 10), ("seconds", "s", "minutes", 60), ("cents", "cents", "dollars", 100),
-]  # fmt: skip
+    ("cm", "centimeters", "m", 100),
+    ("m", "meters", "km", 1000),
+    ("g", "grams", "kg", 1000),
+    ("minutes", "min", "hours", 60),
+    ("inches", "in", "feet", 12),
+    ("mL", "milliliters", "L", 1000),
+    ("mm", "millimeters", "cm", 10),
+    ("seconds", "s", "minutes", 60),
+    ("cents", "cents", "dollars", 100),
+]
 _DERIVED = [
-    (r"\text{ m/s}", " meters per second"), (r"\text{ cm}^2", r"\text{ square centimeters}"),
-    (r"\text{ m}^3", r"\text{ cubic meters}"), (r"\text{ km/h}", r"\text{ kilometers per hour}"),
-    (r"\text{ m/s}^2", r"\,\mathrm{m/s^2}"), (r"\text{ square units}", r"\text{ units}^2"),
-    (r"\text{ apples}", " apples"), (r"\text{ students}", r"\text{ students}"),
-]  # fmt: skip
+    (r"\text{ m/s}", " meters per second"),
+    (r"\text{ cm}^2", r"\text{ square centimeters}"),
+    (r"\text{ m}^3", r"\text{ cubic meters}"),
+    (r"\text{ km/h}", r"\text{ kilometers per hour}"),
+    (r"\text{ m/s}^2", r"\,\mathrm{m/s^2}"),
+    (r"\text{ square units}", r"\text{ units}^2"),
+    (r"\text{ apples}", " apples"),
+    (r"\text{ students}", r"\text{ students}"),
+]
 
 
 def quantity(rng: random.Random) -> Draft:
@@ -448,8 +481,18 @@ def complex_number(rng: random.Random) -> Draft:
 
 
 FAMILIES = {
-    "integer": integer, "rational": rational, "repeating": repeating, "decimal": decimal,
-    "rounding": rounding, "percent": percent, "scientific": scientific, "quantity": quantity,
-    "money": money, "time": clock, "ratio": ratio, "angle": angle, "base_n": base_n,
+    "integer": integer,
+    "rational": rational,
+    "repeating": repeating,
+    "decimal": decimal,
+    "rounding": rounding,
+    "percent": percent,
+    "scientific": scientific,
+    "quantity": quantity,
+    "money": money,
+    "time": clock,
+    "ratio": ratio,
+    "angle": angle,
+    "base_n": base_n,
     "complex": complex_number,
-}  # fmt: skip
+}

@@ -8,21 +8,49 @@ from rewardsvc_verifiers.math.generate.pair import Draft
 
 _LETTERS = "ABCDE"
 _TEXTS = [
-    (r"\text{DNE}", ["does not exist", r"\text{does not exist}", r"\text{The limit does not exist}", "DNE"], ["0", r"\infty", r"\text{exists}"]),
-    (r"\text{no solution}", [r"\text{No solutions}", r"\emptyset", "There is no solution", r"\text{no real solutions}"], ["0", r"\text{infinitely many}", "1"]),
+    (
+        r"\text{DNE}",
+        ["does not exist", r"\text{does not exist}", r"\text{The limit does not exist}", "DNE"],
+        ["0", r"\infty", r"\text{exists}"],
+    ),
+    (
+        r"\text{no solution}",
+        [r"\text{No solutions}", r"\emptyset", "There is no solution", r"\text{no real solutions}"],
+        ["0", r"\text{infinitely many}", "1"],
+    ),
     (r"\text{yes}", ["Yes", r"\text{Yes}", "yes."], ["No", r"\text{no}"]),
     (r"\text{false}", ["False", r"\text{False}"], ["True", r"\text{true}"]),
     ("east", [r"\text{East}", "East", r"\text{east}"], ["seat", "west", r"\text{north}"]),
-    (r"\text{Tuesday}", ["Tuesday", "tuesday", r"\textbf{Tuesday}"], ["Thursday", r"\text{Monday}"]),
+    (
+        r"\text{Tuesday}",
+        ["Tuesday", "tuesday", r"\textbf{Tuesday}"],
+        ["Thursday", r"\text{Monday}"],
+    ),
     (r"\text{Evelyn}", ["Evelyn", r"\mathrm{Evelyn}"], ["Briana", r"\text{Evan}"]),
-    (r"\text{parallelogram}", ["parallelogram", r"\text{a parallelogram}", "Parallelogram"], ["rectangle", r"\text{trapezoid}"]),
+    (
+        r"\text{parallelogram}",
+        ["parallelogram", r"\text{a parallelogram}", "Parallelogram"],
+        ["rectangle", r"\text{trapezoid}"],
+    ),
     (r"\text{odd}", ["odd", r"\text{odd function}", "Odd"], ["even", r"\text{neither}"]),
-    (r"\text{infinitely many}", [r"\text{infinitely many solutions}", "infinite"], [r"\text{no solution}", "2"]),
+    (
+        r"\text{infinitely many}",
+        [r"\text{infinitely many solutions}", "infinite"],
+        [r"\text{no solution}", "2"],
+    ),
     (r"\text{undefined}", ["undefined", r"\text{not defined}"], ["0", "1"]),
-    (r"\text{all real numbers}", [r"\mathbb{R}", r"(-\infty,\infty)", "all reals"], [r"\emptyset", r"(0,\infty)", r"\mathbb{Z}"]),
+    (
+        r"\text{all real numbers}",
+        [r"\mathbb{R}", r"(-\infty,\infty)", "all reals"],
+        [r"\emptyset", r"(0,\infty)", r"\mathbb{Z}"],
+    ),
     (r"\text{ellipse}", ["ellipse", r"\text{an ellipse}"], ["hyperbola", r"\text{circle}"]),
-    (r"\text{increasing}", ["increasing", r"\text{Increasing}"], ["decreasing", r"\text{constant}"]),
-]  # fmt: skip
+    (
+        r"\text{increasing}",
+        ["increasing", r"\text{Increasing}"],
+        ["decreasing", r"\text{constant}"],
+    ),
+]
 
 
 def choice(rng: random.Random) -> Draft:
