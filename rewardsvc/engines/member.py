@@ -17,7 +17,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from rewardsvc.engines.micro_batches import plan_micro_batches
-from rewardsvc.engines.model_files import check_model_directory
+from rewardsvc.engines.model_files import check_head, check_model_directory
 from rewardsvc.errors import ConfigError
 
 __all__ = ["Member", "load_member", "one_line"]
@@ -129,16 +129,7 @@ def _load_config(directory: Path) -> Any:
         )
     except Exception as error:
         raise ConfigError(f"{directory}/config.json: {one_line(error)}") from error
-    if config.num_labels != 1:
-        raise ConfigError(
-            f"{directory}/config.json: num_labels must be 1 (a Bradley-Terry score), "
-            f"not {config.num_labels}"
-        )
-    if config.is_encoder_decoder:
-        raise ConfigError(
-            f"{directory}/config.json: model_type {config.model_type} is an encoder-decoder; "
-            "an encoder or a decoder is needed"
-        )
+    check_head(directory / "config.json", config.num_labels, config.is_encoder_decoder)
     return config
 
 

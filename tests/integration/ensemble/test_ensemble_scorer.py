@@ -31,6 +31,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for seed, name in enumerate(MEMBERS):
         save_llama(base / "ensemble" / name, seed=seed)
     save_llama(base / "not_a_number", fill=float("nan"))
+    save_llama(base / "two_labels", num_labels=2)
     standardisation = Standardisation(
         {name: MemberStatistics(0.5 * k, 1.0 + k) for k, name in enumerate(MEMBERS)}, "a test"
     )
@@ -154,10 +155,10 @@ def test_too_few_members_is_an_error_that_says_so(base: Path) -> None:
     )
 
 
-async def test_a_member_that_cannot_be_used_stops_the_start(base: Path, tmp_path: Path) -> None:
-    save_llama(tmp_path / "two", num_labels=2)
-    scorer = EnsembleScorer("rm", config(members=("two",), standardisation="none"), tmp_path)
-    with pytest.raises(ConfigError, match="num_labels must be 1"):
+async def test_a_member_that_cannot_be_loaded_stops_the_start(base: Path) -> None:
+    settings = {"members": ("not_a_number",), "standardisation": "none", "max_length": 300}
+    scorer = EnsembleScorer("rm", config(**settings), base)
+    with pytest.raises(ConfigError, match="max_length: 300 is more than the 256 positions"):
         await scorer.start()
     await scorer.close()
 
@@ -189,6 +190,10 @@ def test_settings_out_of_range_are_refused(settings: dict[str, Any], message: st
         ({"directory": "nowhere"}, "directory: no such folder"),
         ({"directory": "not_a_number"}, "directory: no model folders"),
         ({"members": ("nowhere",), "standardisation": "none"}, "no such model directory"),
+        (
+            {"members": ("two_labels",), "standardisation": "none"},
+            r"two_labels/config\.json: num_labels must be 1",
+        ),
         ({"members": ("ensemble/first",)}, "standardisation: must be given with members"),
         (
             {"members": ("ensemble/first",), "standardisation": "x.json"},
