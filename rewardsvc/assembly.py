@@ -178,6 +178,10 @@ def _component(
         part.weight,
         confidence,
         timing,
+        score.verdict,
+        score.members,
+        score.disagreement,
+        score.steps,
     )
 
 

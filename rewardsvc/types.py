@@ -264,6 +264,10 @@ class Component:
     weight: float = 1.0
     confidence: Confidence | None = None
     timing: Timing = NO_TIMING
+    verdict: Verdict | None = None
+    members: tuple[MemberScore, ...] = ()
+    disagreement: float | None = None
+    steps: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,7 @@ class Endpoint:
             if tls.server_name:
                 options.append(("grpc.ssl_target_name_override", tls.server_name))
             self.channel = grpc.aio.secure_channel(address, tls.credentials(), options)
-        self.stub = RewardServiceStub(self.channel)  # type: ignore[no-untyped-call]
+        self.stub = RewardServiceStub(self.channel)
 
     def suspect(self, error: RewardServiceError) -> None:
         """Notes a failed call, so that retries go elsewhere for a while if they can.

@@ -170,7 +170,7 @@ class Step(_message.Message):
     def __init__(self, start: _Optional[int] = ..., end: _Optional[int] = ..., score: _Optional[float] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., critique: _Optional[str] = ...) -> None: ...
 
 class Component(_message.Message):
-    __slots__ = ("name", "status", "status_reason", "score", "reward", "weight", "confidence", "timing")
+    __slots__ = ("name", "status", "status_reason", "score", "reward", "weight", "confidence", "timing", "verdict", "members", "disagreement", "steps")
     NAME_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     STATUS_REASON_FIELD_NUMBER: _ClassVar[int]
@@ -179,6 +179,10 @@ class Component(_message.Message):
     WEIGHT_FIELD_NUMBER: _ClassVar[int]
     CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
     TIMING_FIELD_NUMBER: _ClassVar[int]
+    VERDICT_FIELD_NUMBER: _ClassVar[int]
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    DISAGREEMENT_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
     name: str
     status: ScoreStatus
     status_reason: str
@@ -187,7 +191,11 @@ class Component(_message.Message):
     weight: float
     confidence: Confidence
     timing: Timing
-    def __init__(self, name: _Optional[str] = ..., status: _Optional[_Union[ScoreStatus, str]] = ..., status_reason: _Optional[str] = ..., score: _Optional[float] = ..., reward: _Optional[float] = ..., weight: _Optional[float] = ..., confidence: _Optional[_Union[Confidence, _Mapping]] = ..., timing: _Optional[_Union[Timing, _Mapping]] = ...) -> None: ...
+    verdict: Verdict
+    members: _containers.RepeatedCompositeFieldContainer[MemberScore]
+    disagreement: float
+    steps: _containers.RepeatedCompositeFieldContainer[Step]
+    def __init__(self, name: _Optional[str] = ..., status: _Optional[_Union[ScoreStatus, str]] = ..., status_reason: _Optional[str] = ..., score: _Optional[float] = ..., reward: _Optional[float] = ..., weight: _Optional[float] = ..., confidence: _Optional[_Union[Confidence, _Mapping]] = ..., timing: _Optional[_Union[Timing, _Mapping]] = ..., verdict: _Optional[_Union[Verdict, _Mapping]] = ..., members: _Optional[_Iterable[_Union[MemberScore, _Mapping]]] = ..., disagreement: _Optional[float] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ...) -> None: ...
 
 class Noise(_message.Message):
     __slots__ = ("false_positive_rate", "false_negative_rate", "corrected_reward", "forward_weight", "version")

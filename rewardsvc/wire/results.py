@@ -164,6 +164,10 @@ def _component_message(component: Component) -> result_pb2.Component:
         if component.confidence is None
         else _confidence_message(component.confidence),
         timing=_timing_message(component.timing),
+        verdict=None if component.verdict is None else _verdict_message(component.verdict),
+        members=[_member_message(member) for member in component.members],
+        disagreement=component.disagreement,
+        steps=[_step_message(step) for step in component.steps],
     )
 
 
@@ -261,4 +265,8 @@ def _component(message: result_pb2.Component) -> Component:
         message.weight,
         _confidence(message.confidence) if message.HasField("confidence") else None,
         _timing(message.timing),
+        _verdict(message.verdict) if message.HasField("verdict") else None,
+        tuple(_member(member) for member in message.members),
+        message.disagreement if message.HasField("disagreement") else None,
+        tuple(_step(step) for step in message.steps),
     )

@@ -125,6 +125,18 @@ verdicts = st.builds(
 confidences = st.builds(Confidence, probabilities, probabilities, probabilities, texts)
 timings = st.builds(Timing, st.floats(0, 1e6), st.floats(0, 1e6))
 noises = st.builds(Noise, probabilities, probabilities, maybe, maybe, texts)
+members = st.lists(st.builds(MemberScore, texts, maybe, maybe, texts), max_size=2).map(tuple)
+steps = st.lists(
+    st.builds(
+        Step,
+        st.integers(0, 2**31),
+        st.integers(0, 2**31),
+        maybe,
+        st.none() | st.sampled_from(Outcome),
+        texts,
+    ),
+    max_size=2,
+).map(tuple)
 results = st.builds(
     Result,
     names,
@@ -134,19 +146,9 @@ results = st.builds(
     maybe,
     st.none() | confidences,
     st.none() | verdicts,
-    st.lists(st.builds(MemberScore, texts, maybe, maybe, texts), max_size=2).map(tuple),
+    members,
     maybe,
-    st.lists(
-        st.builds(
-            Step,
-            st.integers(0, 2**31),
-            st.integers(0, 2**31),
-            maybe,
-            st.none() | st.sampled_from(Outcome),
-            texts,
-        ),
-        max_size=2,
-    ).map(tuple),
+    steps,
     st.lists(
         st.builds(
             Component,
@@ -158,6 +160,10 @@ results = st.builds(
             finite,
             st.none() | confidences,
             timings,
+            st.none() | verdicts,
+            members,
+            maybe,
+            steps,
         ),
         max_size=2,
     ).map(tuple),

@@ -1,0 +1,46 @@
+"""`rewardsvc rewards`: what a server offers."""
+
+from __future__ import annotations
+
+from rich.table import Table
+
+from rewardsvc.cli.console import out, readable_errors
+from rewardsvc.cli.target import ConfigFile, Target, server_at
+from rewardsvc.types import RewardDescription, ScorerDescription
+
+
+def rewards(target: Target = None, config: ConfigFile = None) -> None:
+    """List the rewards of a server."""
+    from rewardsvc.client import Client
+
+    with readable_errors(), server_at(target, config) as address, Client(address) as client:
+        table = Table(title=f"Rewards at {address}")
+        for heading in ("reward", "what it is", "range", "scorers", "version"):
+            table.add_column(heading)
+        for reward in client.list_rewards():
+            table.add_row(
+                reward.name,
+                reward.description or "–",
+                _range(reward),
+                "\n".join(map(_scorer, reward.scorers)),
+                reward.version,
+            )
+        out.print(table)
+
+
+def _range(reward: RewardDescription) -> str:
+    low, high = (
+        "unbounded" if end is None else f"{end:g}" for end in (reward.minimum, reward.maximum)
+    )
+    text = "unbounded" if low == high == "unbounded" else f"{low} to {high}"
+    return f"{text}, calibrated" if reward.calibrated else text
+
+
+def _scorer(scorer: ScorerDescription) -> str:
+    parts = [f"{scorer.name} ({scorer.kind})"]
+    if scorer.members:
+        parts.append(f"{len(scorer.members)} members")
+    parts += [part for part in (scorer.objective, scorer.calibration) if part]
+    if scorer.weight != 1:
+        parts.append(f"weight {scorer.weight:g}")
+    return ", ".join(parts)

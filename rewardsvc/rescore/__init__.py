@@ -1,0 +1,1 @@
+"""Rescores datasets of any length through a client, in constant memory, resumably."""
