@@ -51,9 +51,9 @@ _TYPES["NoneType"] = type(None)
 
 _LENGTH = struct.Struct("<I")
 _DOUBLE = struct.Struct("<d")
-_SEQUENCES = {list: b"l", tuple: b"t", set: b"e", frozenset: b"z", deque: b"q"}
+_SEQUENCES: dict[type, bytes] = {list: b"l", tuple: b"t", set: b"e", frozenset: b"z", deque: b"q"}
 _SEQUENCE_TYPES = {tag: kind for kind, tag in _SEQUENCES.items()}
-_MAPPINGS = {dict: b"m", Counter: b"C", OrderedDict: b"O", defaultdict: b"D"}
+_MAPPINGS: dict[type, bytes] = {dict: b"m", Counter: b"C", OrderedDict: b"O", defaultdict: b"D"}
 _TEXTS: dict[type, bytes] = {
     Decimal: b"d", Fraction: b"r", date: b"a", datetime: b"A",
 }  # fmt: skip
@@ -93,7 +93,9 @@ class _Encoder:
             raise CodecError(f"the value is nested deeper than {MAXIMUM_DEPTH}")
         kind = type(value)
         if kind is int:
-            self.add(_sized(b"i", value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True)))
+            self.add(
+                _sized(b"i", value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True))
+            )
         elif kind is str:
             self.add(_sized(b"s", value.encode("utf-8", "surrogatepass")))
         elif value is None:
@@ -190,7 +192,7 @@ class _Decoder:
         self.position = 0
         self.resolve = resolve
 
-    def bytes(self, count: int) -> bytes:
+    def read(self, count: int) -> bytes:
         end = self.position + count
         if end > len(self.data):
             raise CodecError("the encoding ends early")
@@ -199,13 +201,13 @@ class _Decoder:
         return part
 
     def length(self) -> int:
-        count = int(_LENGTH.unpack(self.bytes(4))[0])
+        count = int(_LENGTH.unpack(self.read(4))[0])
         if count > len(self.data) - self.position:
             raise CodecError("a length exceeds the encoding")
         return count
 
     def body(self) -> bytes:
-        return self.bytes(self.length())
+        return self.read(self.length())
 
     def items(self, depth: int) -> list[Any]:
         return [self.take(depth + 1) for _ in range(self.length())]
@@ -213,7 +215,7 @@ class _Decoder:
     def take(self, depth: int) -> Any:
         if depth > MAXIMUM_DEPTH:
             raise CodecError(f"the encoding is nested deeper than {MAXIMUM_DEPTH}")
-        tag = self.bytes(1)
+        tag = self.read(1)
         if tag == b"i":
             return int.from_bytes(self.body(), "little", signed=True)
         if tag == b"s":
@@ -221,7 +223,7 @@ class _Decoder:
         if tag in _CONSTANTS:
             return _CONSTANTS[tag]
         if tag == b"f":
-            return _DOUBLE.unpack(self.bytes(8))[0]
+            return _DOUBLE.unpack(self.read(8))[0]
         if tag in _SEQUENCE_TYPES:
             items = self.items(depth)
             if tag in (b"e", b"z"):
@@ -242,7 +244,7 @@ class _Decoder:
         if tag == b"B":
             return bytearray(self.body())
         if tag == b"c":
-            return complex(*struct.unpack("<dd", self.bytes(16)))
+            return complex(*struct.unpack("<dd", self.read(16)))
         if tag in (b"R", b"w"):
             parts = [self.take(depth + 1) for _ in range(3)]
             if not all(type(part) is int for part in parts):

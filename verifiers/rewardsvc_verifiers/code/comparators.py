@@ -52,8 +52,8 @@ class Comparator:
     def matches(self, actual: bytes, expected: str) -> str | None:
         """None when the output matches, else one sentence that says where it differs."""
         if self.comparison is Comparison.EXACT and not self.ignore_case:
-            wanted = expected.encode("utf-8", "surrogatepass")
-            return None if actual == wanted else _difference(_shown(actual), expected)
+            expected_bytes = expected.encode("utf-8", "surrogatepass")
+            return None if actual == expected_bytes else _difference(_shown(actual), expected)
         text = actual.decode("utf-8", "backslashreplace")
         if self.ignore_case:
             text, expected = text.lower(), expected.lower()
@@ -76,9 +76,7 @@ class Comparator:
 
     def _sequences(self, actual: list[str], expected: list[str], unit: str) -> str | None:
         if len(actual) == len(expected):
-            for number, (mine, wanted) in enumerate(
-                zip(actual, expected, strict=True), start=1
-            ):
+            for number, (mine, wanted) in enumerate(zip(actual, expected, strict=True), start=1):
                 if mine != wanted and not self._same_number(mine, wanted):
                     return f"{unit} {number} is {_short(mine)} instead of {_short(wanted)}"
             return None

@@ -199,9 +199,7 @@ class TestSuite:
             checker: see `Stdio.checker`.
             options: fields of TestSuite (language, limits, …).
         """
-        return cls(
-            Stdio(tuple(StdioTest(*pair) for pair in tests), comparator, checker), **options
-        )
+        return cls(Stdio(tuple(StdioTest(*pair) for pair in tests), comparator, checker), **options)
 
     @classmethod
     def function(

@@ -208,15 +208,12 @@ def conclude(source: str, outcomes: list[TestOutcome]) -> Verdict:
     passed = sum(test.status is TestStatus.PASSED for test in tests)
     broken = [test for test in tests if test.status is TestStatus.SANDBOX_ERROR]
     failed = [
-        test
-        for test in tests
-        if test.status not in (TestStatus.PASSED, TestStatus.SANDBOX_ERROR)
+        test for test in tests if test.status not in (TestStatus.PASSED, TestStatus.SANDBOX_ERROR)
     ]
     if failed:
         first = failed[0]
-        reason = (
-            f"{passed} of {len(tests)} tests passed; {first.name}: {first.status.value}"
-            + (f", {first.message}" if first.message else "")
+        reason = f"{passed} of {len(tests)} tests passed; {first.name}: {first.status.value}" + (
+            f", {first.message}" if first.message else ""
         )
         outcome = Outcome.INCORRECT
     elif broken:

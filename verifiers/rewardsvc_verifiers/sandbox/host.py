@@ -122,7 +122,7 @@ class Zygote:
         """
         ours, theirs = channel.pair()
         with theirs:
-            process = subprocess.Popen(  # noqa: S603 - our own interpreter, fixed arguments
+            process = subprocess.Popen(
                 [sys.executable, "-s", "-S", "-B", "-c", _BOOTSTRAP, _PACKAGE_PARENT,
                  str(int(level)), profile.to_json(), str(theirs.fileno())],
                 env=_ENVIRONMENT, pass_fds=(theirs.fileno(),), cwd="/",

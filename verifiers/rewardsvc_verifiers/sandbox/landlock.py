@@ -53,8 +53,11 @@ def _handled(version: int) -> tuple[int, int, int, int]:
         files |= _TRUNCATE
     if version >= 5:
         files |= _IOCTL_DEV
-    return files, 3 if version >= 4 else 0, 3 if version >= 6 else 0, (
-        24 if version >= 6 else 16 if version >= 4 else 8
+    return (
+        files,
+        3 if version >= 4 else 0,
+        3 if version >= 6 else 0,
+        (24 if version >= 6 else 16 if version >= 4 else 8),
     )
 
 
@@ -84,9 +87,7 @@ def create(
             if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
                 access &= _FILE_ACCESS
             rule = _PathBeneath(access & files, descriptor)
-            linux.syscall(
-                "landlock_add_rule", ruleset, _RULE_PATH_BENEATH, ctypes.byref(rule), 0
-            )
+            linux.syscall("landlock_add_rule", ruleset, _RULE_PATH_BENEATH, ctypes.byref(rule), 0)
         finally:
             os.close(descriptor)
     return ruleset

@@ -60,9 +60,7 @@ def _checked(result: int, what: str) -> int:
 
 def syscall(name: str, *arguments: object) -> int:
     """Calls a syscall by name; raises OSError on failure."""
-    converted = [
-        ctypes.c_long(value) if isinstance(value, int) else value for value in arguments
-    ]
+    converted = [ctypes.c_long(value) if isinstance(value, int) else value for value in arguments]
     return _checked(_libc.syscall(ctypes.c_long(number(name)), *converted), name)
 
 

@@ -95,7 +95,9 @@ def _confine(confinement: Confinement, ruleset: int | None, box: str | None) -> 
         seccomp.install(confinement.filter)
 
 
-def _load(modes: Any, message: dict[str, Any], descriptors: list[int]) -> tuple[dict[str, Any], Any]:
+def _load(
+    modes: Any, message: dict[str, Any], descriptors: list[int]
+) -> tuple[dict[str, Any], Any]:
     source = channel.read_all(descriptors[0], 1 << 30)
     # Parsing hostile source is bounded like running it; running out kills this process, and the
     # trusted side reads that as a compile error.
@@ -156,7 +158,9 @@ def _kill(child: int) -> None:
             kill(child, signal.SIGKILL)
 
 
-def _become_child(confinement: Confinement, message: dict[str, Any], descriptors: list[int]) -> None:
+def _become_child(
+    confinement: Confinement, message: dict[str, Any], descriptors: list[int]
+) -> None:
     with contextlib.suppress(OSError):
         os.setpgid(0, 0)
     privileges.die_with_parent()
@@ -183,7 +187,7 @@ def _become_child(confinement: Confinement, message: dict[str, Any], descriptors
         execute = message["arguments"].get("execute_fd")
         rules = seccomp.child_rules(os.getpid(), may_execute_fd=execute)
     seccomp.install(seccomp.compile_filter(rules, seccomp.ALLOW))
-    sys.stdin = sys.stdout = sys.stderr = None  # type: ignore[assignment]
+    sys.stdin = sys.stdout = sys.stderr = None
 
 
 def _clean_box(confinement: Confinement) -> bool:

@@ -54,7 +54,7 @@ class Allow:
 Rule = Allow | Deny
 ALLOW = Allow()
 
-_PLAIN = """
+_PLAIN_TEXT = """
 read write open close stat fstat lstat poll lseek mmap mprotect munmap brk rt_sigaction
 rt_sigprocmask rt_sigreturn pread64 pwrite64 readv writev access pipe select sched_yield mremap
 msync mincore madvise dup dup2 pause nanosleep getitimer alarm setitimer getpid sendfile sendto
@@ -70,7 +70,8 @@ exit_group epoll_wait epoll_ctl utimes waitid openat mkdirat newfstatat unlinkat
 symlinkat readlinkat fchmodat faccessat pselect6 ppoll set_robust_list get_robust_list utimensat
 epoll_pwait eventfd eventfd2 epoll_create1 dup3 pipe2 preadv pwritev getcpu renameat2 getrandom
 membarrier copy_file_range preadv2 pwritev2 statx rseq close_range faccessat2 epoll_pwait2
-""".split()
+"""
+_PLAIN = _PLAIN_TEXT.split()
 
 _TCGETS, _TIOCGWINSZ, _FIONREAD, _FIONBIO, _FIOCLEX, _FIONCLEX = (
     0x5401, 0x5413, 0x541B, 0x5421, 0x5451, 0x5450,
@@ -199,9 +200,7 @@ def compile_filter(rules: Mapping[str, Rule], default: Rule) -> bytes:
         else:
             ranges.append((value, rule))
         ranges.append((value + 1, default))
-    merged = [
-        entry for i, entry in enumerate(ranges) if i == 0 or entry[1] != ranges[i - 1][1]
-    ]
+    merged = [entry for i, entry in enumerate(ranges) if i == 0 or entry[1] != ranges[i - 1][1]]
     head: list[Instruction] = [
         (_LOAD, 0, 0, _OFFSET_ARCHITECTURE),
         (_JEQ, 1, 0, audit),

@@ -54,7 +54,8 @@ def from_evalplus(
     inputs = inputs[:maximum_tests]
     if not inputs or not all(isinstance(given, list | tuple) for given in inputs):
         raise FormatError(
-            f"{what}: 'base_input' and 'plus_input' must hold lists of arguments, got {inputs!r:.80}"
+            f"{what}: 'base_input' and 'plus_input' must hold lists of arguments,"
+            f" got {inputs!r:.80}"
         )
     absolute = float(row.get("atol") or 0.0)
     checker = None

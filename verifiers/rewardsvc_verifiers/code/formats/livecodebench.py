@@ -11,7 +11,7 @@ import base64
 import binascii
 import io
 import json
-import pickle  # noqa: S403 - see _NoClasses
+import pickle
 import zlib
 from collections.abc import Mapping
 from typing import Any

@@ -30,7 +30,9 @@ def from_mbpp(row: Mapping[str, Any], *, challenge: bool = False, **options: Any
     if challenge:
         tests += list(row.get("challenge_test_list") or ())
     if not tests or not all(isinstance(test, str) for test in tests):
-        raise FormatError(f"{what}: field 'test_list' must hold at least one text, got {tests!r:.80}")
+        raise FormatError(
+            f"{what}: field 'test_list' must hold at least one text, got {tests!r:.80}"
+        )
     # The sanitized edition calls the setup `test_imports`, a list.
     setup = row.get("test_setup_code") or "\n".join(row.get("test_imports") or ())
     source = "\n".join([setup, *tests]).replace("\r\n", "\n") + "\n"

@@ -29,7 +29,5 @@ def from_sandbox_fusion(
     for case in listed[:maximum_tests]:
         given = field(case, "input", Mapping, what)
         output = field(case, "output", Mapping, what)
-        tests.append(
-            StdioTest(str(given.get("stdin", "")), field(output, "stdout", str, what))
-        )
+        tests.append(StdioTest(str(given.get("stdin", "")), field(output, "stdout", str, what)))
     return TestSuite(Stdio(tuple(tests), SANDBOX_FUSION), **options)

@@ -43,9 +43,7 @@ def run(program: Program, suite: TestSuite, toolbox: Toolbox) -> list[TestOutcom
         box.job()
         for number, test in enumerate(kind.tests, start=1):
             name = f"call {number}"
-            result = retried(
-                lambda t=test, n=name: _one(box, suite, n, t, reference, checker)
-            )
+            result = retried(lambda t=test, n=name: _one(box, suite, n, t, reference, checker))
             outcomes.append(result)
             if suite.stop_at_first_failure and result.status is not TestStatus.PASSED:
                 break

@@ -250,9 +250,7 @@ def _fail_unreached(progress: _Progress) -> None:
         status = progress.trouble.status
     for key in progress.order:
         if key not in progress.outcomes and key not in progress.skipped:
-            progress.outcomes[key] = TestOutcome(
-                progress.names[key], status, message="not reached"
-            )
+            progress.outcomes[key] = TestOutcome(progress.names[key], status, message="not reached")
 
 
 def _collected(progress: _Progress) -> list[TestOutcome]:

@@ -43,7 +43,11 @@ def run(program: Program, suite: TestSuite, toolbox: Toolbox) -> list[TestOutcom
 
 
 def _one(
-    box: Box, program: Program, suite: TestSuite, checker: TrustedProgram, name: str,
+    box: Box,
+    program: Program,
+    suite: TestSuite,
+    checker: TrustedProgram,
+    name: str,
     test: StdioTest,
 ) -> TestOutcome:
     kind = suite.kind
@@ -65,9 +69,7 @@ def _one(
     return outcome(name, ended, status, difference or "")
 
 
-def _difference(
-    output: bytes, test: StdioTest, kind: Stdio, checker: TrustedProgram
-) -> str | None:
+def _difference(output: bytes, test: StdioTest, kind: Stdio, checker: TrustedProgram) -> str | None:
     if kind.checker is None:
         return kind.comparator.matches(output, test.output)
     given = test.input if isinstance(test.input, str) else test.input.decode("utf-8", "replace")

@@ -107,7 +107,7 @@ def _precompile_headers() -> Path:
     target = directory / "bits" / "stdc++.h.gch"
     compiler = _compiler()
     assert compiler is not None
-    subprocess.run(  # noqa: S603 - fixed command
+    subprocess.run(
         [compiler, *_HEADER_FLAGS, "-x", "c++-header", str(source), "-o", str(target)],
         check=False, capture_output=True, timeout=300, env={"PATH": "/usr/bin:/bin"},
     )  # fmt: skip

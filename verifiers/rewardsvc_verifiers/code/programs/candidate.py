@@ -21,7 +21,7 @@ from rewardsvc_verifiers.code.programs.link import Link
 
 INPUT, OUTPUT = 3, 4
 VALUE, NOT_PLAIN = b"V", b"N"
-_ITERATORS = (
+_ITERATORS: tuple[type, ...] = (
     types.GeneratorType, map, filter, zip, enumerate, reversed, type(iter([])), type(iter(())),
     type({}.keys()), type({}.values()), type({}.items()),
 )  # fmt: skip
@@ -79,9 +79,7 @@ class Server:
         self._objects: list[Any] = []
         self._numbers: dict[int, int] = {}
         self._failure: BaseException | None = None
-        self._link = Link(
-            INPUT, refer=self._refer, resolve=self._resolve, answer=self._answer
-        )
+        self._link = Link(INPUT, refer=self._refer, resolve=self._resolve, answer=self._answer)
 
     def run(self, code: types.CodeType) -> None:
         """Runs the program's top level, then serves."""

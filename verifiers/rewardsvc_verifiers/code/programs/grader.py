@@ -63,7 +63,8 @@ class _Split(ast.NodeTransformer):
         wrapper = ast.parse(
             f"if {_RECORDER}.wants({number}):\n with {_RECORDER}.recording({number}): pass"
         ).body[0]
-        assert isinstance(wrapper, ast.If) and isinstance(wrapper.body[0], ast.With)
+        assert isinstance(wrapper, ast.If)
+        assert isinstance(wrapper.body[0], ast.With)
         wrapper.body[0].body = [node]
         return ast.copy_location(wrapper, node)
 
@@ -200,9 +201,7 @@ class Recorder:
         """Writes one outcome."""
         spent = self.candidate.cpu_seconds - self._cpu
         self._cpu = self.candidate.cpu_seconds
-        write_result(
-            {"test": number, "status": status, "message": message[:500], "cpu": spent}
-        )
+        write_result({"test": number, "status": status, "message": message[:500], "cpu": spent})
 
 
 def status_of(error: BaseException) -> str:

@@ -52,9 +52,9 @@ class Candidate:
     def names(self, names: list[str]) -> dict[str, Any]:
         """Stand-ins or plain values of the candidate's globals; those it lacks are left out."""
         found = self.ask("names", names)
-        if type(found) is not dict:
+        if not isinstance(found, dict):
             self._die("the candidate does not speak the protocol")
-        return found
+        return dict(found)
 
     def ask(self, operation: str, *arguments: Any) -> Any:
         """One operation at the candidate's side.
