@@ -11,9 +11,14 @@ from rewardsvc.types import RewardDescription, ScorerDescription
 
 def rewards(target: Target = None, config: ConfigFile = None) -> None:
     """List the rewards of a server."""
-    from rewardsvc.client import Client
+    from rewardsvc.client import Client, Retry
 
-    with readable_errors(), server_at(target, config) as address, Client(address) as client:
+    retry = Retry(attempts=3)  # a person waits for the answer
+    with (
+        readable_errors(),
+        server_at(target, config) as address,
+        Client(address, retry=retry) as client,
+    ):
         table = Table(title=f"Rewards at {address}")
         for heading in ("reward", "what it is", "range", "scorers", "version"):
             table.add_column(heading)
