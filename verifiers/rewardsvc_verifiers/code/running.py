@@ -10,7 +10,7 @@ import contextlib
 import math
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -97,13 +97,21 @@ class Box:
             raise
         return job
 
-    def run(self, mode: str, arguments: dict[str, Any], descriptors: Sequence[int]) -> Ended:
+    def run(
+        self,
+        mode: str,
+        arguments: dict[str, Any],
+        descriptors: Sequence[int],
+        wall_factor: int = 1,
+    ) -> Ended:
         """Runs one child with the program's own files behind the given descriptors."""
+        limits = child_limits(self._program, self._limits)
+        limits = replace(limits, wall_seconds=limits.wall_seconds * wall_factor)
         job = self.job()
         try:
             return job.run(
                 mode, {**self._program.arguments, **arguments},
-                (*descriptors, *self._files), child_limits(self._program, self._limits),
+                (*descriptors, *self._files), limits,
             )  # fmt: skip
         except SandboxError:
             self.drop()
@@ -185,13 +193,17 @@ def sandbox_error(name: str, error: Exception) -> TestOutcome:
     return TestOutcome(name, TestStatus.SANDBOX_ERROR, message=str(error)[:500])
 
 
-def retried(run: Any) -> TestOutcome:
-    """Calls `run() -> TestOutcome` until it is no sandbox_error, ATTEMPTS times at most."""
-    result: TestOutcome = run()
-    for _ in range(ATTEMPTS - 1):
+def retried(run: Callable[[int], TestOutcome]) -> TestOutcome:
+    """Calls `run(wall_factor)` until it is no sandbox_error, ATTEMPTS times at most.
+
+    Each further attempt gets three times the wall time: a machine too busy to run a program
+    within the first backstop is not helped by the same one again. CPU limits stay.
+    """
+    result = run(1)
+    for attempt in range(1, ATTEMPTS):
         if result.status is not TestStatus.SANDBOX_ERROR:
             break
-        result = run()
+        result = run(3**attempt)
     return result
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import reprlib
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from rewardsvc_verifiers.code import codec
@@ -43,7 +44,7 @@ def run(program: Program, suite: TestSuite, toolbox: Toolbox) -> list[TestOutcom
         box.job()
         for number, test in enumerate(kind.tests, start=1):
             name = f"call {number}"
-            result = retried(lambda t=test, n=name: _one(box, suite, n, t, reference, checker))
+            result = retried(partial(_one, box, suite, name, test, reference, checker))
             outcomes.append(result)
             if suite.stop_at_first_failure and result.status is not TestStatus.PASSED:
                 break
@@ -52,14 +53,16 @@ def run(program: Program, suite: TestSuite, toolbox: Toolbox) -> list[TestOutcom
 
 def _one(
     box: Box, suite: TestSuite, name: str, test: FunctionTest, reference: TrustedProgram,
-    checker: TrustedProgram,
+    checker: TrustedProgram, wall_factor: int,
 ) -> TestOutcome:  # fmt: skip
     kind = suite.kind
     assert isinstance(kind, Function)
     arguments = codec.encode([list(test.arguments), dict(test.keywords)])
     with files(b"", arguments, None) as opened:
         try:
-            ended = box.run("call", {"function": kind.name, "module": "solution"}, opened.all)
+            ended = box.run(
+                "call", {"function": kind.name, "module": "solution"}, opened.all, wall_factor
+            )
         except SandboxError as error:
             return sandbox_error(name, error)
         trouble = limit_status(ended, suite.limits, opened)

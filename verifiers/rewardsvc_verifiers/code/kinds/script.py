@@ -88,7 +88,7 @@ def run(program: Program, suite: TestSuite, toolbox: Toolbox) -> list[TestOutcom
             before = len(progress.decided)
             try:
                 tests.job(load)
-                again = _round(candidate, tests, program, suite, load, progress)
+                again = _round(candidate, tests, program, suite, load, progress, 3**failures)
             except CompileFailedError as error:
                 return [sandbox_error("script", SandboxError(f"the tests do not compile: {error}"))]
             except SandboxError as error:
@@ -126,10 +126,11 @@ def _grader_profile(kind: Script) -> Profile:
 
 def _round(
     candidate: Box, tests: Box, program: Program, suite: TestSuite, load: dict[str, Any],
-    progress: _Progress,
+    progress: _Progress, wall_factor: int,
 ) -> bool:  # fmt: skip
     """One grader against one candidate process. Returns whether another round is needed."""
     limits = suite.limits
+    limits = replace(limits, wall_seconds=limits.wall * wall_factor)
     whole = cumulative(limits, _TESTS_IN_ONE_PROCESS)
     ours, theirs = socket.socketpair()
     with ours, theirs, files(b"", None) as mine, files(b"") as its:

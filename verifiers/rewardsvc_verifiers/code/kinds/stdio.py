@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from rewardsvc_verifiers.code.kinds.trusted import TrustedProgram
 from rewardsvc_verifiers.code.languages.base import Program
 from rewardsvc_verifiers.code.running import (
@@ -35,7 +37,7 @@ def run(program: Program, suite: TestSuite, toolbox: Toolbox) -> list[TestOutcom
         box.job()
         for number, test in enumerate(kind.tests, start=1):
             name = f"test {number}"
-            result = retried(lambda t=test, n=name: _one(box, program, suite, checker, n, t))
+            result = retried(partial(_one, box, program, suite, checker, name, test))
             outcomes.append(result)
             if suite.stop_at_first_failure and result.status is not TestStatus.PASSED:
                 break
@@ -49,12 +51,13 @@ def _one(
     checker: TrustedProgram,
     name: str,
     test: StdioTest,
+    wall_factor: int,
 ) -> TestOutcome:
     kind = suite.kind
     assert isinstance(kind, Stdio)
     with files(test.input_bytes) as opened:
         try:
-            ended = box.run(program.mode, {}, opened.all)
+            ended = box.run(program.mode, {}, opened.all, wall_factor)
         except SandboxError as error:
             return sandbox_error(name, error)
         trouble = limit_status(ended, suite.limits, opened)

@@ -7,7 +7,9 @@ so a program that takes over this process wins nothing but its own output.
 
 from __future__ import annotations
 
+import _sitebuiltins
 import atexit
+import builtins
 import io
 import linecache
 import os
@@ -23,6 +25,10 @@ from typing import Any
 from rewardsvc_verifiers.code.programs import candidate, grader
 from rewardsvc_verifiers.code.programs.source import FILE_NAME, compile_source
 from rewardsvc_verifiers.sandbox.runner import LoadError
+
+# The interpreter starts without `site`, which would have defined these.
+for _name in ("exit", "quit"):
+    setattr(builtins, _name, _sitebuiltins.Quitter(_name, "Ctrl-D (i.e. EOF)"))
 
 _exit = os._exit
 EXIT_EXCEPTION = 1
