@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 from rich.table import Table
 
 from rewardsvc.cli.console import out, readable_errors
-from rewardsvc.cli.target import ConfigFile, Target, server_at
+from rewardsvc.cli.target import (
+    ConfigFile,
+    Target,
+    TlsAuthority,
+    TlsCertificate,
+    TlsFlag,
+    TlsKey,
+    Token,
+    client_for,
+    security,
+    server_at,
+)
 from rewardsvc.types import RewardDescription, ScorerDescription
 
 
-def rewards(target: Target = None, config: ConfigFile = None) -> None:
+def rewards(
+    target: Target = None,
+    config: ConfigFile = None,
+    tls: TlsFlag = False,
+    tls_authority: TlsAuthority = None,
+    tls_certificate: TlsCertificate = None,
+    tls_key: TlsKey = None,
+    token: Token = None,
+) -> None:
     """List the rewards of a server."""
     from rewardsvc.client import Client, Retry
 
     retry = Retry(attempts=3)  # a person waits for the answer
-    with (
-        readable_errors(),
-        server_at(target, config) as address,
-        Client(address, retry=retry) as client,
-    ):
+    with readable_errors(), ExitStack() as stack:
+        secured = security(tls, tls_authority, tls_certificate, tls_key, token)
+        address = stack.enter_context(server_at(target, config))
+        client = stack.enter_context(client_for(Client, address, retry=retry, **secured))
         table = Table(title=f"Rewards at {address}")
         for heading in ("reward", "what it is", "range", "scorers", "version"):
             table.add_column(heading)

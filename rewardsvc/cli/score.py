@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -13,7 +13,18 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from rewardsvc.cli.console import err, number, out, readable_errors
-from rewardsvc.cli.target import ConfigFile, Target, server_at
+from rewardsvc.cli.target import (
+    ConfigFile,
+    Target,
+    TlsAuthority,
+    TlsCertificate,
+    TlsFlag,
+    TlsKey,
+    Token,
+    client_for,
+    security,
+    server_at,
+)
 from rewardsvc.errors import ConfigError
 from rewardsvc.rescore.records import FIELDS
 from rewardsvc.rescore.summary import Summary
@@ -38,6 +49,11 @@ def score(
     ] = None,
     tenant: Annotated[str, typer.Option(help="Whose work this is.")] = "",
     timeout: Annotated[float, typer.Option(help="Seconds that a sample may take.")] = 600.0,
+    tls: TlsFlag = False,
+    tls_authority: TlsAuthority = None,
+    tls_certificate: TlsCertificate = None,
+    tls_key: TlsKey = None,
+    token: Token = None,
 ) -> None:
     """Score a file of any length, in constant memory.
 
@@ -51,29 +67,34 @@ def score(
     """
     with readable_errors():
         names = _names(field or [])
-        start = time.monotonic()
+        options = security(tls, tls_authority, tls_certificate, tls_key, token)
+        options |= {"tenant": tenant, "timeout": timeout}
         with server_at(target, config) as address:
+            start = time.monotonic()
             size = source.stat().st_size if source.is_file() else 0
-            run = _run(address, reward, source, size, output, names, tenant, timeout)
-            summary = asyncio.run(run)
-        _show(summary, time.monotonic() - start)
+            summary = asyncio.run(_run(address, options, reward, source, size, output, names))
+            seconds = time.monotonic() - start
+        _show(summary, seconds)
     if summary.unreadable:
         raise typer.Exit(UNREADABLE_STATUS)
 
 
 async def _run(
     address: str,
+    options: dict[str, Any],
     reward: str,
     source: Path,
     size: int,
     output: Path,
     names: dict[str, str],
-    tenant: str,
-    timeout: float,  # noqa: ASYNC109 - of each sample; the client's own
 ) -> Summary:
-    from rewardsvc.client import AsyncClient
+    from rewardsvc.client import AsyncClient, Retry
     from rewardsvc.rescore.runner import rescore
 
+    # A wrong address or reward is found in seconds, although the run itself is patient.
+    probing = client_for(AsyncClient, address, retry=Retry(attempts=8), **options)
+    async with probing as client:
+        await client.get_reward(reward)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -88,7 +109,7 @@ async def _run(
             if summary.samples % 64 == 0:
                 progress.update(bar, completed=position, samples=summary.samples)
 
-        async with AsyncClient(address, tenant=tenant, timeout=timeout) as client:
+        async with client_for(AsyncClient, address, **options) as client:
             summary = await rescore(client, reward, source, output, names, on_progress=show)
         progress.update(bar, completed=size, samples=summary.samples)
     return summary

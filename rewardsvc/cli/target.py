@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -19,6 +19,47 @@ Target = Annotated[
 ConfigFile = Annotated[
     Path | None, typer.Option(help="In place of --target: start a server of this configuration.")
 ]
+TlsFlag = Annotated[bool, typer.Option("--tls", help="Encrypt; implied by the --tls-… files.")]
+TlsAuthority = Annotated[Path | None, typer.Option(help="PEM file of certificates to trust.")]
+TlsCertificate = Annotated[Path | None, typer.Option(help="PEM file of one's own certificate.")]
+TlsKey = Annotated[Path | None, typer.Option(help="PEM file of its private key.")]
+Token = Annotated[
+    str | None,
+    typer.Option(
+        envvar="REWARDSVC_TOKEN", help="Bearer token; better in the environment than here."
+    ),
+]
+
+
+_Client = TypeVar("_Client")
+
+
+def security(
+    tls: bool,
+    authority: Path | None,
+    certificate: Path | None,
+    key: Path | None,
+    token: str | None,
+) -> dict[str, Any]:
+    """The client's arguments for a secured server; raises ConfigError for unusable files."""
+    from rewardsvc.client import Tls
+
+    files = {"--tls-authority": authority, "--tls-certificate": certificate, "--tls-key": key}
+    for option, path in files.items():
+        if path is not None and not path.is_file():
+            raise ConfigError(f"{option}: {path}: no such file")
+    if (certificate is None) != (key is None):
+        raise ConfigError("give --tls-certificate and --tls-key together or not at all")
+    wanted = tls or any(path is not None for path in files.values())
+    return {"tls": Tls(authority, certificate, key) if wanted else None, "token": token}
+
+
+def client_for(kind: Callable[..., _Client], address: str, **arguments: Any) -> _Client:
+    """A client of that kind; what it will not take is a ConfigError."""
+    try:
+        return kind(address, **arguments)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
 
 
 @contextmanager

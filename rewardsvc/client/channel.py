@@ -143,24 +143,33 @@ class Endpoints:
     def __len__(self) -> int:
         return len(self._addresses)
 
-    async def pick(self) -> Endpoint:
+    async def pick(self, home: int | None = None) -> Endpoint:
         """The endpoint for the next call: a connected one, and not a suspect if possible.
 
         Waits while none is connected and some may yet be; when all have failed to connect,
-        returns one of them, whose call then says why.
+        returns one of them, whose call then says why. With `home`, the endpoint of that
+        number comes first, and is waited for while it may yet be connected: long streams
+        would otherwise all settle on the server that was connected first.
         """
         endpoints = self._opened()
         if len(endpoints) == 1:
             return endpoints[0]
         while True:
             states = [e.channel.get_state(try_to_connect=True) for e in endpoints]
+            now = time.monotonic()
+            if home is not None:
+                at_home, state = endpoints[home % len(endpoints)], states[home % len(endpoints)]
+                if state is grpc.ChannelConnectivity.READY and at_home.suspect_until <= now:
+                    return at_home
+                if state in (grpc.ChannelConnectivity.IDLE, grpc.ChannelConnectivity.CONNECTING):
+                    await _any_change(endpoints, states)
+                    continue
             ready = [
                 endpoint
                 for endpoint, state in zip(endpoints, states, strict=True)
                 if state is grpc.ChannelConnectivity.READY
             ]
             if ready or all(s is grpc.ChannelConnectivity.TRANSIENT_FAILURE for s in states):
-                now = time.monotonic()
                 candidates = [e for e in ready if e.suspect_until <= now] or ready or endpoints
                 self._turn += 1
                 return candidates[self._turn % len(candidates)]

@@ -11,11 +11,12 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any, TypeAlias
 
 import grpc
 
-from rewardsvc.client.channel import Endpoints
+from rewardsvc.client.channel import Endpoint, Endpoints
 from rewardsvc.client.failures import error_of_rpc
 from rewardsvc.client.parcels import Parcel, messages_of, naming_samples, results_of
 from rewardsvc.client.retry import Attempts, Deadline, Retry
@@ -77,6 +78,7 @@ class Exchange:
         self._done = asyncio.Queue()
         self._room = asyncio.Event()
         self._open: set[_Ticket] = set()
+        self._carrying = [False] * streams
         self._unclaimed = 0
         self._fed = self._ending = False
         self._number = 0
@@ -85,8 +87,8 @@ class Exchange:
         self, parcels: AsyncIterator[Parcel]
     ) -> AsyncGenerator[tuple[Parcel, Outcome], None]:
         """The outcome of every parcel, as they come; raises what `parcels` raises."""
-        tasks = [asyncio.create_task(self._feed(parcels))]
-        tasks += [asyncio.create_task(self._lane()) for _ in range(self._streams)]
+        lanes = [asyncio.create_task(self._lane(number)) for number in range(self._streams)]
+        tasks = [asyncio.create_task(self._feed(parcels)), *lanes]
         for task in tasks:
             task.add_done_callback(self._watch)
         try:
@@ -102,7 +104,8 @@ class Exchange:
             self._ending = True
             for _ in range(self._streams):
                 self._ready.put_nowait(None)
-            await asyncio.wait(tasks, timeout=_PARTING_SECONDS)
+            if parting := list(compress(lanes, self._carrying)):
+                await asyncio.wait(parting, timeout=_PARTING_SECONDS)
         finally:
             for ticket in self._open:
                 _cancel_timers(ticket)
@@ -180,13 +183,18 @@ class Exchange:
 
     # ── streams ──────────────────────────────────────────────────────────────────────────
 
-    async def _lane(self) -> None:
+    async def _lane(self, number: int) -> None:
         while not self._ending:
+            # Before taking a message, so that one never waits here while another lane is free.
+            endpoint = await self._endpoints.pick(number)
             ticket = await self._ready.get()
-            if ticket is not None and not ticket.finished:
-                await self._stream(ticket)
+            if ticket is None or ticket.finished:
+                continue
+            self._carrying[number] = True
+            await self._stream(endpoint, ticket)
+            self._carrying[number] = False
 
-    async def _stream(self, first: _Ticket) -> None:
+    async def _stream(self, endpoint: Endpoint, first: _Ticket) -> None:
         """Carries messages over one RPC until it ends; what it left unanswered goes again.
 
         Unless there is one deadline for everything, the RPC lives for twice a message's time
@@ -194,7 +202,6 @@ class Exchange:
         each of them, and long jobs move to servers that were added since.
         """
         terms = self._terms
-        endpoint = await self._endpoints.pick()
         if terms.deadline is None:
             life, takes_until = 2 * terms.timeout, time.monotonic() + terms.timeout
         else:

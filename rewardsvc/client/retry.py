@@ -34,10 +34,10 @@ class Retry:
     never are.
     """
 
-    attempts: int = 10
-    """Most tries of a call that nobody answers, at least 1; 1 turns retries off, also those
-    of refused calls. A server that refuses for now is alive: beyond 1, only the deadline ends
-    those retries."""
+    attempts: int = 30
+    """Most tries of a call that nobody answers, at least 1; the default lasts about two
+    minutes, in which a server can restart. 1 turns retries off, also those of refused calls.
+    A server that refuses for now is alive: beyond 1, only the deadline ends those retries."""
     base_delay: float = 0.1
     """Upper bound of the first wait; greater than 0."""
     max_delay: float = 10.0
