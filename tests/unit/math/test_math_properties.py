@@ -83,11 +83,7 @@ def test_any_text_is_read_without_an_exception(response: str, reference: str) ->
 
 LATEX = st.lists(
     st.sampled_from(
-        r"""\frac \sqrt \sin \log \int \sum \lim \pm \cup \in \{ \} { } ( ) [ ] | ^ _ , ; : = < > +
-        - * / ! % \circ 1 2 10 0 x y n e i \pi \infty \text{cm} \text{or} and or to \$ . ' \\ &
-        \begin{pmatrix} \end{pmatrix} \begin{cases} \end{cases} ½ √ ² ∞ … ≤ \overline a_1 0.3
-        1,000 \mathbb{R} \setminus \ldots \le \ne d dx \mid \binom \lfloor \rfloor mod base
-        """.split()
+        [r"\frac", r"\sqrt", r"\sin", r"\log", r"\int", r"\sum", r"\lim", r"\pm", r"\cup", r"\in", r"\{", r"\}", r"{", r"}", r"(", r")", r"[", r"]", r"|", r"^", r"_", r",", r";", r":", r"=", r"<", r">", r"+", r"-", r"*", r"/", r"!", r"%", r"\circ", r"1", r"2", r"10", r"0", r"x", r"y", r"n", r"e", r"i", r"\pi", r"\infty", r"\text{cm}", r"\text{or}", r"and", r"or", r"to", r"\$", r".", r"'", r"\\", r"&", r"\begin{pmatrix}", r"\end{pmatrix}", r"\begin{cases}", r"\end{cases}", r"½", r"√", r"²", r"∞", r"…", r"≤", r"\overline", r"a_1", r"0.3", r"1,000", r"\mathbb{R}", r"\setminus", r"\ldots", r"\le", r"\ne", r"d", r"dx", r"\mid", r"\binom", r"\lfloor", r"\rfloor", r"mod", r"base"]
     ),
     max_size=25,
 )

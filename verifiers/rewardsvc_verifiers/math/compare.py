@@ -22,12 +22,25 @@ from rewardsvc_verifiers.math.judgement import (
     equal,
     unknown,
 )
-from rewardsvc_verifiers.math.labels import Part, named, parts_of, strip_conditions
+from rewardsvc_verifiers.math.labels import (
+    Part,
+    as_points,
+    named,
+    parts_of,
+    strip_conditions,
+)
 from rewardsvc_verifiers.math.policy import MathPolicy
 from rewardsvc_verifiers.math.reading import Reading, phrase_of
 from rewardsvc_verifiers.math.regions import NoRegion, Region, is_region, region
 from rewardsvc_verifiers.math.scalars import judge_scalar
-from rewardsvc_verifiers.math.text import VALUELESS, is_synonym, normal_words, number_word, ordinal
+from rewardsvc_verifiers.math.text import (
+    VALUELESS,
+    canonical_phrase,
+    is_synonym,
+    normal_words,
+    number_word,
+    ordinal,
+)
 from rewardsvc_verifiers.math.tree import LimitExceeded, Node
 
 _COLLECTIONS: Final = frozenset({tree.LIST, tree.SET})
@@ -117,6 +130,8 @@ def _judge_words(reference: Reading, answer: Reading, policy: MathPolicy) -> Jud
             first, second = phrase_of(reference), phrase_of(answer)
         if first == second or _squeezed(first) == _squeezed(second):
             return equal(TYPED, f"both say {_short(second)!r}")
+        if policy.text == "synonyms" and _predicate(first) == _predicate(second):
+            return equal(TYPED, f"both say {_short(second)!r}")
         if ordinal(first) is not None and ordinal(first) == ordinal(second):
             return equal(TYPED, f"both say {_short(second)!r}")
         if is_synonym(reference.words) and is_synonym(answer.words):
@@ -129,6 +144,10 @@ def _judge_words(reference: Reading, answer: Reading, policy: MathPolicy) -> Jud
     words = first or second
     phrase = phrase_of(reference if first else answer)
     other = answer if first else reference
+    if phrase in ("yes", "no") and canonical_phrase(other.key.lower()) in ("yes", "no"):
+        if canonical_phrase(other.key.lower()) == phrase:
+            return equal(TYPED, f"both say {_short(words)!r}")
+        return different(TYPED, f"{other.key} does not mean {_short(words)!r}")
     if phrase in VALUELESS and other.node is not None:
         if phrase == "no solution" and other.node.kind == tree.EMPTY_SET:
             return equal(TYPED, "both say that there is no solution")
@@ -136,6 +155,14 @@ def _judge_words(reference: Reading, answer: Reading, policy: MathPolicy) -> Jud
     if is_synonym(words) and other.node is not None and number_word(words) is None:
         return different(TYPED, f"{_short(words)!r} is no value")
     return unknown("one is in words, the other is not", TYPED)
+
+
+def _predicate(words: str) -> str:
+    """ "function is even" says "even"; a negation is left alone."""
+    head, verb, tail = words.rpartition(" is ")
+    if not verb or "not" in words.split() or not tail:
+        return words
+    return canonical_phrase(tail)
 
 
 def _squeezed(words: str) -> str:
@@ -224,6 +251,10 @@ class Comparison:
     def _both_labelled(
         self, parts: list[Part], answer_parts: list[Part], reference: Node, answer: Node
     ) -> Judgement | None:
+        points, answer_points = as_points(parts), as_points(answer_parts)
+        if points is not None and answer_points is not None:
+            if [p.label for p in parts] == [p.label for p in answer_parts]:
+                return groups.judge_unordered(points, answer_points, self.judge, "points")
         labels = [part.label for part in parts]
         answer_labels = [part.label for part in answer_parts]
         values = [part.value for part in parts]
@@ -302,6 +333,10 @@ class Comparison:
                 return groups.judge_ordered(first, second, self.judge, "parts")
             return groups.judge_ordered(second, first, self.judge, "parts")
 
+        points = as_points(parts)
+        if points is not None:
+            whole = Node(tree.LIST, tuple(points))
+            return self.judge(*((whole, other) if labels_in_reference else (other, whole)))
         values = [part.value for part in parts]
         labels = {part.label for part in parts}
         if len(labels) == 1:
@@ -416,7 +451,8 @@ class Comparison:
             return unknown("a relation instead of a value")
         members = list(relation.args)
         if tree.symbols(members[0]) and not tree.symbols(members[-1]):
-            if not in_answer and len(members) == 2 and members[0].kind != tree.SYMBOL:
+            quantity = members[0].kind in (tree.SYMBOL, tree.ABSOLUTE, tree.FUNCTION)
+            if not in_answer and len(members) == 2 and not quantity:
                 return unknown("an equation in the reference, a value in the answer")
             members = members[1:]
             operators = operators[1:]
@@ -441,6 +477,11 @@ class Comparison:
     # Structures.
 
     def _structures(self, reference: Node, answer: Node) -> Judgement | None:
+        if tree.TUPLE in (reference.kind, answer.kind) or tree.MATRIX in (
+            reference.kind,
+            answer.kind,
+        ):
+            reference, answer = groups.as_tuple(reference), groups.as_tuple(answer)
         kinds = (reference.kind, answer.kind)
         if tree.MATRIX in kinds or (tree.INTERVAL in kinds and tree.TUPLE not in kinds):
             found = self._matrices(reference, answer)

@@ -226,7 +226,31 @@ def vector_items(node: Node) -> tuple[Node, ...] | None:
         return tuple(row.args[0] for row in node.args)
     if node.kind == tree.TUPLE:
         return node.args
-    return None
+    return _unit_vector_entries(node)
+
+
+_UNIT_VECTORS: Final = ("hat(i)", "hat(j)", "hat(k)")
+
+
+def _unit_vector_entries(node: Node) -> tuple[Node, ...] | None:
+    """2i - 3j in unit vectors as (2, -3); None when it speaks of none."""
+    names = tree.symbols(node)
+    used = [name for name in _UNIT_VECTORS if name in names]
+    if not used or node.kind not in (tree.ADD, tree.MULTIPLY, tree.NEGATE):
+        return None
+    entries: list[Node] = []
+    for name in _UNIT_VECTORS[: 3 if "hat(k)" in used else 2]:
+        entry = node
+        for other in _UNIT_VECTORS:
+            entry = tree.substitute(entry, other, tree.ONE if other == name else tree.ZERO)
+        entries.append(entry)
+    return tuple(entries)
+
+
+def as_tuple(node: Node) -> Node:
+    """A vector in unit vectors as a tuple; everything else as it is."""
+    entries = _unit_vector_entries(node)
+    return node if entries is None else Node(tree.TUPLE, entries, "<>")
 
 
 def judge_ratios(reference: Node, answer: Node, judge: Judge) -> Judgement:

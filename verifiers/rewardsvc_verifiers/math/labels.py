@@ -35,21 +35,10 @@ def label_of(node: Node) -> str | None:
         child.kind == tree.SYMBOL and child.name.isupper() for child in node.args
     ):
         return "".join(child.name for child in node.args)
-    if node.kind == tree.DIVIDE and all(_is_differential(child) for child in node.args):
-        return "derivative of " + node.args[0].args[1].name
     if node.kind == tree.MULTIPLY and any(child.kind == tree.TEXT for child in node.args):
         names = [label_of(child) for child in node.args]
         return " ".join(name for name in names if name) if all(names) else None
     return None
-
-
-def _is_differential(node: Node) -> bool:
-    return (
-        node.kind == tree.MULTIPLY
-        and len(node.args) == 2
-        and node.args[0] == tree.symbol("d")
-        and node.args[1].kind == tree.SYMBOL
-    )
 
 
 def named(node: Node) -> Part | None:
@@ -118,6 +107,20 @@ def _parts_of_relation(node: Node) -> list[Part] | None:
         if all(names) and len(names) == len(right.args):
             return [Part(name or "", value) for name, value in zip(names, right.args, strict=True)]
     return None
+
+
+def as_points(parts: list[Part]) -> list[Node] | None:
+    """x = 3, y = -2 or x = -3, y = 2 as points; None unless the labels repeat in order."""
+    labels = [part.label for part in parts]
+    width = len(set(labels))
+    if width < 2 or len(parts) == width or len(parts) % width:
+        return None
+    if labels != labels[:width] * (len(parts) // width):
+        return None
+    return [
+        Node(tree.TUPLE, tuple(part.value for part in parts[start : start + width]), "()")
+        for start in range(0, len(parts), width)
+    ]
 
 
 def strip_conditions(node: Node) -> tuple[Node, frozenset[str], tuple[Node, ...]]:

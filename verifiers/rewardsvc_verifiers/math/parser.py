@@ -238,7 +238,10 @@ class Parser:
                 if text in ("(", "[", "\\{", "{"):
                     if power >= IMPLICIT_POWER or text == "\\{":
                         break
+                    before = self.position
                     left = self.juxtaposed(left, token)
+                    if self.position == before:
+                        raise NotMathematics("a bracket that continues nothing")
                     continue
                 break
             if (kind in (WORD, TEXTUAL)) and text in CONNECTIVES:
@@ -266,7 +269,10 @@ class Parser:
                 break
             if power >= IMPLICIT_POWER:
                 break
+            before = self.position
             left = self.juxtaposed(left, token)
+            if self.position == before:
+                raise NotMathematics(f"nothing could be made of {text[:20]!r}")
         self.depth -= 1
         return left
 
@@ -649,6 +655,8 @@ class Parser:
         if name == "frac":
             numerator = self.argument()
             denominator = self.argument()
+            if parser_forms.is_differential(numerator, denominator):
+                return tree.symbol(numerator.args[1].name + "'")
             derivative = parser_forms.derivative(self, numerator, denominator)
             return derivative or self.make(tree.DIVIDE, (numerator, denominator))
         if name == "sqrt":

@@ -203,6 +203,17 @@ def _limit(parser: Parser) -> Node:
     return parser.make(tree.LIMIT, (_bind(body, variable, bound), bound, target), direction)
 
 
+def is_differential(numerator: Node, denominator: Node) -> bool:
+    """Whether the fraction is dy/dx, which is written y' too."""
+    return all(
+        side.kind == tree.MULTIPLY
+        and len(side.args) == 2
+        and side.args[0] == tree.symbol("d")
+        and side.args[1].kind == tree.SYMBOL
+        for side in (numerator, denominator)
+    )
+
+
 def derivative(parser: Parser, numerator: Node, denominator: Node) -> Node | None:
     r"""`\frac{d}{dx} f` as a derivative; None when the fraction is only a fraction."""
     if numerator != tree.symbol("d") or denominator.kind != tree.MULTIPLY:

@@ -47,7 +47,11 @@ def starts_unit(parser: Parser, left: Node, token: Token) -> bool:
     if kind == WORD:
         if token.text.lower() in _CLAUSES:
             return False
-        return is_known_word(token.text) or (len(token.text) > 4 and token.spaced)
+        if is_known_word(token.text) or (len(token.text) > 4 and token.spaced):
+            return True
+        # "0.75 cups", "15 men"; but "3 abc" may be a product.
+        variables = set(token.text) <= set("abcdkmnpqrtuvwxyz")
+        return token.spaced and len(token.text) > 2 and left.kind in _NUMERIC and not variables
     if kind == LETTER and token.spaced and token.text in LETTER_UNITS:
         return left.kind in _NUMERIC and _only_unit_follows(parser)
     return kind == COMMAND and token.text in CURRENCIES

@@ -134,7 +134,11 @@ def complete(scanned: Scan) -> Reading:
         clock = _clock(strip_wrapping(_TEXT_GROUP.sub(r"\1", stripped)))
         if clock is not None:
             return Reading(text, key, clock)
-    letter, rest = _choice(stripped, tokens) if _may_be_choice(tokens) else ("", "")
+    letter, rest = "", ""
+    if _may_be_choice(tokens):
+        letter, rest = _choice(stripped, tokens)
+        if not rest:
+            letter = _several_letters(" ".join(t.text for t in tokens)) or letter
     try:
         node, alternative, words = _trees(tokens)
     except LimitExceeded as limit:
@@ -167,6 +171,21 @@ def _clock(text: str) -> Node | None:
     if not 1 <= hour <= 12 or minute > 59:
         return None
     return Node(tree.CLOCK, (), half, (hour % 12 + (12 if half == "pm" else 0)) * 60 + minute)
+
+
+_LETTERS: Final = re.compile(r"\(?[A-H]\)?(?:\s*(?:,|and|&|,\s*and|\s)\s*\(?[A-H]\)?){1,7}")
+
+
+def _several_letters(key: str) -> str:
+    """ "A, C and D" and "ACD" as the letters ACD; empty for anything else."""
+    if not 2 <= len(key) <= 60:
+        return ""
+    letters = "".join(character for character in key if character in "ABCDEFGH")
+    if sorted(set(letters)) != list(letters) or len(letters) < 2:
+        return ""
+    if letters == key or _LETTERS.fullmatch(key):
+        return letters
+    return ""
 
 
 def _may_be_choice(tokens: list[Token]) -> bool:

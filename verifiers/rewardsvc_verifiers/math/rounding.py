@@ -39,6 +39,11 @@ def literal(node: Node) -> Literal | None:
     if node.kind == tree.NEGATE:
         inner = literal(node.args[0])
         return None if inner is None else inner._replace(value=-inner.value)
+    if node.kind == tree.PERCENT:
+        inner = literal(node.args[0])
+        if inner is None:
+            return None
+        return inner._replace(value=inner.value / 100, half_place=inner.half_place / 100)
     if node.kind == tree.DECIMAL and node.number is not None:
         mantissa, _, exponent = node.name.partition("e")
         whole, _, part = mantissa.partition(".")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import permutations
 from typing import Final
 
 from rewardsvc_verifiers.math import identity, tree
@@ -24,6 +25,7 @@ from rewardsvc_verifiers.math.units import LETTER_UNITS, Unit, parse_unit
 
 _CALCULUS: Final = frozenset({tree.INTEGRAL, tree.LIMIT, tree.DERIVATIVE, tree.SUM, tree.PRODUCT})
 _RADIAN: Final = (("radian", 1),)
+_MOST_CONSTANTS: Final = 3
 _PARAMETERS: Final = frozenset("knmjl")
 _INTEGRATION_CONSTANTS: Final = frozenset(["C", "c", "K", "k", "C_1", "c_1", "A", "const", "D"])
 
@@ -237,8 +239,7 @@ def _judge_expression(reference: Node, answer: Node, policy: MathPolicy) -> Judg
             return again
     if result.equal is None and _has_calculus(reference, answer):
         return result
-    renamed = _renamed(reference, answer, policy)
-    if renamed is not None:
+    for renamed in _renamings(reference, answer, policy):
         again = _judge_identity(reference, renamed)
         if again.equal:
             return again
@@ -273,21 +274,45 @@ def _has_calculus(*nodes: Node) -> bool:
     return any(part.kind in _CALCULUS for node in nodes for part in tree.walk(node))
 
 
-def _renamed(reference: Node, answer: Node, policy: MathPolicy) -> Node | None:
-    """The answer with its integration constant or whole-number parameter renamed, if any."""
+def _renamings(reference: Node, answer: Node, policy: MathPolicy) -> list[Node]:
+    """The answer with integration constants or a whole-number parameter renamed, if any."""
     names, answer_names = tree.symbols(reference), tree.symbols(answer)
     extra, answer_extra = names - answer_names, answer_names - names
     if policy.constant_of_integration == "optional" and extra == {"C"} and not answer_extra:
-        return Node(tree.ADD, (answer, tree.symbol("C")))
-    if len(extra) != 1 or len(answer_extra) != 1:
-        return None
-    old, new = next(iter(answer_extra)), next(iter(extra))
-    constants = (
-        len(names) > 1
-        and {old, new} <= _INTEGRATION_CONSTANTS
-        and "C" in (old[:1].upper(), new[:1].upper())
-    )
-    family = {old, new} <= _PARAMETERS and mentions_pi(reference) and mentions_pi(answer)
-    if not (constants or family):
-        return None
-    return tree.substitute(answer, old, tree.symbol(new))
+        return [Node(tree.ADD, (answer, tree.symbol("C")))]
+    if len(extra) == len(answer_extra) == 1:
+        old, new = next(iter(answer_extra)), next(iter(extra))
+        constant = (
+            len(names) > 1
+            and {old, new} <= _INTEGRATION_CONSTANTS
+            and "C"
+            in (
+                old[:1].upper(),
+                new[:1].upper(),
+            )
+        )
+        family = {old, new} <= _PARAMETERS and mentions_pi(reference) and mentions_pi(answer)
+        if constant or family:
+            return [tree.substitute(answer, old, tree.symbol(new))]
+    constants, answer_constants = _constants(names), _constants(answer_names)
+    if 2 <= len(constants) == len(answer_constants) <= _MOST_CONSTANTS and (
+        names - set(constants) == answer_names - set(answer_constants)
+    ):
+        return [
+            _substitute_all(answer, answer_constants, order) for order in permutations(constants)
+        ]
+    return []
+
+
+def _constants(names: frozenset[str]) -> list[str]:
+    """Names of arbitrary constants: C_1, C_2, or A and B; sorted."""
+    numbered = [name for name in names if name[:2] in ("C_", "c_") and name[2:].isdigit()]
+    return sorted(numbered or [name for name in names if name in ("A", "B", "C")])
+
+
+def _substitute_all(node: Node, old: list[str], new: tuple[str, ...]) -> Node:
+    for name in old:
+        node = tree.substitute(node, name, tree.symbol(f"{name}#"))
+    for name, other in zip(old, new, strict=True):
+        node = tree.substitute(node, f"{name}#", tree.symbol(other))
+    return node

@@ -18,12 +18,12 @@ _GROUPS: Final[dict[str, str]] = {
     "there is no solution|there are no solutions|there are no real solutions|no roots|"
     "no real roots|empty set|null set|none|no such number exists|no integer solutions|"
     "there is no real solution|has no solution|no values|no value|no such value exists|"
-    "there are no such values|no such numbers exist|there is no such number|impossible",
+    "there are no such values|no such numbers exist|there is no such number|impossible|not possible|it is impossible",
     "infinitely many": "infinitely many|infinitely many solutions|infinite|infinite solutions|"
     "an infinite number|infinite number of solutions|infinitely many answers|"
     "there are infinitely many solutions|infinite number",
-    "yes": "yes|true|correct|yes it is|yes it does|it is true",
-    "no": "no|false|incorrect|no it is not|no it does not|it is false|not true",
+    "yes": "yes|true|t|correct|yes it is|yes it does|it is true",
+    "no": "no|false|f|incorrect|no it is not|no it does not|it is false|not true",
     "diverges": "diverges|divergent|divergence|series diverges|it diverges|is divergent",
     "converges": "converges|convergent|series converges|it converges|is convergent",
     "cannot be determined": "cannot be determined|can not be determined|can't be determined|"
@@ -43,6 +43,15 @@ _ALL_REALS: Final = frozenset(
         "\n", ""
     ).split("|")
 )
+#: Half lines in words: brackets of [0, inf) or (0, inf); a minus marks the negative side.
+_RAYS: Final = {
+    "positive numbers": "()",
+    "non negative numbers": "[)",
+    "nonnegative numbers": "[)",
+    "negative numbers": "-)",
+    "non positive numbers": "-]",
+    "nonpositive numbers": "-]",
+}
 _ARTICLES: Final = frozenset({"the", "a", "an"})
 _UNITS: Final = {
     word: value
@@ -123,6 +132,12 @@ def meaning(words: str) -> Node | None:
     """The tree that a phrase stands for: a number word, the reals, the empty set."""
     if words in _ALL_REALS:
         return Node(tree.NUMBER_SET, (), "reals")
+    ray = _RAYS.get(words.removeprefix("all ").replace(" real ", " ").replace(" reals", " numbers"))
+    if ray is not None:
+        ends = (tree.ZERO, tree.INFINITY) if ray[1] == ")" and ray[0] != "-" else None
+        if ends is None:
+            return Node(tree.INTERVAL, (tree.negate(tree.INFINITY), tree.ZERO), "(" + ray[1])
+        return Node(tree.INTERVAL, ends, ray)
     name = _SYNONYMS.get(words)
     if name == "no solution":
         return Node(tree.EMPTY_SET)

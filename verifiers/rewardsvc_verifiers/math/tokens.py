@@ -48,7 +48,7 @@ _SCAN: Final = re.compile(
   | (?P<repeating>\d*\.\d*(?:\\(?:overline|bar|dot|overdot)(?:\s*\d|\s*\{\s*\d+\s*\})|\(\d+\)
         |(?<=\d)(?:\.\.\.|\\[lc]?dots(?![A-Za-z]))))
   | (?P<base>(?=[\dA-F]*\d)(?=[\dA-F]*[A-F])[\dA-F]{2,40}(?=_(?:\{?(?:1[1-6]))))
-  | (?P<num>\d+(?:(?:,|\{,\}|\\[,;:!]|\\?\ |~|\\thinspace\ ?)\d+)*(?:\.\d+(?!\.\.))?
+  | (?P<num>\d+(?:(?:,|\{,\}|\\[,;:!]|\\?\ |~|\\thinspace\ ?)\d+)*(?:\.\d+(?:\\,\d+)*(?!\.\.))?
         (?:[eE][+-]?\d+(?![A-Za-z\d]))?|\.\d+(?:[eE][+-]?\d+(?![A-Za-z\d]))?)
   | (?P<command>\\[A-Za-z]+\*?)
   | (?P<escape>\\.)
@@ -353,9 +353,11 @@ def _text_group(
         kind = TEXTUAL if name in ("text", "mathrm", "textrm", "mbox", "unit") else LETTER
         if stripped in "eid" and name == "mathrm":
             kind = LETTER
+        if stripped in "ijk" and name in ("mathbf", "bm", "boldsymbol", "bold", "textbf"):
+            tokens.append(Token(COMMAND, "hat", spaced))
         tokens.append(Token(kind, stripped, spaced))
     elif _is_wordy(stripped):
-        tokens.append(Token(TEXTUAL, " ".join(stripped.split()), spaced))
+        _words(stripped.split(), tokens, spaced)
     elif stripped:
         inner: list[Token] = []
         _scan(stripped, inner, depth + 1)
@@ -363,6 +365,18 @@ def _text_group(
             inner[0] = inner[0]._replace(spaced=spaced)
         tokens.extend(inner)
     return close + 1
+
+
+def _words(pieces: list[str], tokens: list[Token], spaced: bool) -> None:
+    """Words of a text group; a connective at either end is a token of its own."""
+    if pieces[0].lower() in _CONNECTORS and len(pieces) > 1:
+        tokens.append(Token(WORD, pieces[0].lower(), True))
+        pieces = pieces[1:]
+    last = pieces[-1].lower() if pieces[-1].lower() in _CONNECTORS and len(pieces) > 1 else ""
+    body = pieces[:-1] if last else pieces
+    tokens.append(Token(TEXTUAL, " ".join(body), spaced))
+    if last:
+        tokens.append(Token(WORD, last, True))
 
 
 def _is_wordy(content: str) -> bool:
@@ -393,6 +407,9 @@ def _word(lexeme: str, tokens: list[Token], spaced: bool) -> None:
 
 def _number(lexeme: str, tokens: list[Token], spaced: bool, in_brackets: bool) -> None:
     """One number with separators, or the several numbers that it turns out to be."""
+    whole_part, point, decimals = lexeme.partition(".")
+    if "\\" in decimals:
+        lexeme = whole_part + point + decimals.replace("\\,", "")
     if lexeme.isdigit():
         _check_digits(lexeme)
         tokens.append(Token(NUM, lexeme, spaced))

@@ -126,8 +126,9 @@ _EXPANSIONS: Final[dict[str, tuple[tuple[str, int], ...]]] = {
 }
 _POWERS: Final = {"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cu": 3, "cubed": 3}
 SCALES: Final = {
-    "hundred": 100, "thousand": 1000, "million": 10**6, "millions": 10**6,
-    "billion": 10**9, "billions": 10**9, "trillion": 10**12, "mil": 10**6, "bn": 10**9,
+    "hundred": 100, "dozen": 12, "dozens": 12, "thousand": 1000, "million": 10**6,
+    "millions": 10**6, "mil": 10**6, "billion": 10**9, "billions": 10**9, "bn": 10**9,
+    "trillion": 10**12,
 }  # fmt: skip
 #: Single letters that are read as units only after a space, and only when units are expected.
 LETTER_UNITS: Final = frozenset(["m", "s", "g", "h", "L", "l", "N", "J", "W", "V", "A", "K"])
