@@ -21,6 +21,7 @@ and reason of its result.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 class RewardServiceError(Exception):
@@ -32,6 +33,19 @@ class RewardServiceError(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Trainers send errors between processes; subclasses take other arguments than `args`.
+        return _remade, (type(self), self.args, self.__dict__)
+
+
+def _remade(
+    kind: type[RewardServiceError], args: tuple[Any, ...], facts: dict[str, Any]
+) -> RewardServiceError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(facts)
+    return error
 
 
 class ConfigError(RewardServiceError):

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 from typing import TypeAlias
 
 from rewardsvc_verifiers.verdict import Outcome, TestOutcome, TestStatus, Verdict
@@ -281,13 +280,6 @@ class Noise:
     version: str = ""
 
 
-_NOTHING: Mapping[str, str] = MappingProxyType({})
-
-
-def _nothing() -> Mapping[str, str]:
-    return _NOTHING
-
-
 @dataclass(slots=True)
 class Result:
     """The result of one sample: its reward, and everything needed to trust it.
@@ -310,7 +302,7 @@ class Result:
     components: tuple[Component, ...] = ()
     noise: Noise | None = None
     do_not_group_normalise: bool = False
-    versions: Mapping[str, str] = field(default_factory=_nothing)
+    versions: Mapping[str, str] = field(default_factory=dict)
     timing: Timing = NO_TIMING
 
 
@@ -335,7 +327,7 @@ class ScorerDescription:
     members: tuple[str, ...] = ()
     objective: str = ""
     calibration: str = ""
-    properties: Mapping[str, str] = field(default_factory=_nothing)
+    properties: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import random
 import time
+from copy import copy
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -145,8 +146,7 @@ def is_retryable(error: RewardServiceError) -> bool:
 def explained(error: _Error, why: str) -> _Error:
     """The error with a remark on why it is final."""
     # A copy: callers whose samples shared a message share its error.
-    final = type(error).__new__(type(error))
-    final.__dict__.update(error.__dict__)
+    final = copy(error)
     final.message = f"{error.message} ({why})"
     final.args = (final.message,)
     return final
