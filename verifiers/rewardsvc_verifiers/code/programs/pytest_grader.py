@@ -8,12 +8,14 @@ Does not cover: fixtures that need a writable directory at levels without one (`
 
 from __future__ import annotations
 
+import importlib
 import os
 import types
 from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.config import default_plugins
 
 from rewardsvc_verifiers.code.programs.grader import (
     Prepared,
@@ -29,6 +31,11 @@ from rewardsvc_verifiers.code.programs.remote import (
     CandidateDiedError,
     UnsupportedTestError,
 )
+
+# pytest imports its own plugins late; a job would pay for it, and may not be able to read them.
+for _plugin in (*default_plugins, "_argcomplete"):
+    importlib.import_module(f"_pytest.{_plugin}")
+importlib.import_module("pdb")
 
 _FILE = Path("/tests/test_solution.py")
 _OPTIONS = (
