@@ -111,7 +111,8 @@ class Exchange:
                 _cancel_timers(ticket)
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            # Bounded: whoever has its results must not wait for a connection that is gone.
+            await asyncio.wait(tasks, timeout=_PARTING_SECONDS)
 
     def _watch(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -231,7 +232,9 @@ class Exchange:
         finally:
             reading.cancel()
             call.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
+            await asyncio.wait((reading,), timeout=_PARTING_SECONDS)
+            if reading.done() and not reading.cancelled():
+                reading.exception()  # looked at, so that asyncio does not log it
         if unanswered:
             endpoint.suspect(error)
         for ticket in unanswered.values():
