@@ -14,7 +14,6 @@ from time import monotonic, sleep
 from typing import Any
 
 import pytest
-
 from rewardsvc_verifiers.workers import JobStatus, WorkerPool
 
 pytestmark = pytest.mark.skipif(

@@ -64,9 +64,9 @@ def type_of(node: Node) -> str:
 def _scalar_type(node: Node) -> str:
     if infinity_sign(node) is not None:
         return "infinity"
-    if node.kind == tree.MULTIPLY and node.args[-1].kind == tree.POWER:
-        if node.args[-1].args[0] == tree.integer(10):
-            return "scientific"
+    last = node.args[-1] if node.kind == tree.MULTIPLY else node
+    if last is not node and last.kind == tree.POWER and last.args[0] == tree.integer(10):
+        return "scientific"
     kinds = set()
     for part in tree.walk(node):
         kinds.add(part.kind)

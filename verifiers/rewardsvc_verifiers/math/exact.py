@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Final
 
@@ -163,7 +164,8 @@ def _function(node: Node, values: list[Rational]) -> Rational | None:
     return None
 
 
-_RULES: Final = {
+_Rule = Callable[[Node, list[Rational]], Rational | None]
+_RULES: Final[dict[str, _Rule]] = {
     tree.ADD: _add,
     tree.MULTIPLY: _multiply,
     tree.DIVIDE: _divide,

@@ -18,6 +18,7 @@ from rewardsvc_verifiers.math import modular, tree
 from rewardsvc_verifiers.math.balls import Evaluator, NoValue, is_real
 from rewardsvc_verifiers.math.exact import exact
 from rewardsvc_verifiers.math.tree import LimitExceeded, Node
+from rewardsvc_verifiers.math.word_lists import words
 
 _PRECISION: Final = 192
 _PRECISION_RETRY: Final = 1024
@@ -106,7 +107,7 @@ def same(left: Node, right: Node, log_base: str = "e", budget: int = IN_PROCESS_
     if by_field is not None:
         equal, decisive = by_field
         if equal:
-            return Identity(True, "equal as formal expressions, checked in two prime fields")
+            return Identity(True, "equal as formal expressions, checked in a random prime field")
         if decisive:
             return Identity(False, "different values at a point of a prime field")
     with _FLINT_LOCK:
@@ -135,7 +136,7 @@ def _by_balls(left: Node, right: Node, log_base: str, budget: int) -> Identity:
     whole = _whole_number_names(left, right)
     agreed = 0
     imprecise = False
-    domains = range(len(_DOMAINS)) if names else range(1)
+    domains = range(_domain_count(left, right) if names else 1)
     for domain in domains:
         values = _values(names, whole, domain)
         first = Evaluator(values, budget, log_base)
@@ -163,6 +164,21 @@ def _by_balls(left: Node, right: Node, log_base: str, budget: int) -> Identity:
     if agreed >= (1 if not names else 2):
         return Identity(True, f"equal to {_AGREEING_BITS} bits or more at {agreed} points")
     return Identity(None, "no point where both have a value")
+
+
+_BRANCHED: Final = frozenset({tree.ROOT, tree.ABSOLUTE, tree.LOGARITHM, tree.FACTORIAL})
+_ENTIRE: Final = frozenset(words("sin cos tan cot sec csc exp sinh cosh tanh cis arctan"))
+
+
+def _domain_count(*nodes: Node) -> int:
+    """All sign domains where roots, logarithms and the like distinguish them, else three."""
+    for node in nodes:
+        for part in tree.walk(node):
+            if part.kind in _BRANCHED or (part.kind == tree.FUNCTION and part.name not in _ENTIRE):
+                return len(_DOMAINS)
+            if part.kind == tree.POWER and part.args[1].kind != tree.NUMBER:
+                return len(_DOMAINS)
+    return 3
 
 
 def _precise(value: acb) -> bool:

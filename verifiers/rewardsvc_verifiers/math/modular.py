@@ -7,8 +7,8 @@ field of 2**61 elements are equal but for a probability of at most degree / 2**6
 same function of the same argument is the same unknown, nothing more is assumed, so agreement
 still proves equality but a difference proves nothing.
 
-Primes and points are drawn once per process from the operating system, so that no text can be
-written to collide with them.
+One point decides; a second stands by in case the first is a pole. Primes and points are drawn
+once per process from the operating system, so that no text can be written to collide with them.
 """
 
 from __future__ import annotations
@@ -163,21 +163,15 @@ def compare(left: Node, right: Node) -> tuple[bool, bool] | None:
     `decisive` is False when a difference may come from opaque values only. Raises
     LimitExceeded.
     """
-    decisive = True
-    compared = 0
     for point in POINTS:
         first = Evaluation(point)
         second = Evaluation(point)
         try:
-            a = first.value(left)
-            b = second.value(right)
+            equal = first.value(left) == second.value(right)
         except Undefined:
-            continue
-        compared += 1
-        decisive = not (first.opaque or second.opaque)
-        if a != b:
-            return False, decisive
-    return (True, True) if compared else None
+            continue  # a pole at this point: the other one decides
+        return equal, not (first.opaque or second.opaque)
+    return None
 
 
 def proportional(left: Node, right: Node, factor: Fraction | None = None) -> bool | None:

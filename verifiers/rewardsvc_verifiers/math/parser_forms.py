@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rewardsvc_verifiers.math import tree
-from rewardsvc_verifiers.math.tokens import COMMAND, LETTER, OPERATOR, TEXTUAL, WORD
+from rewardsvc_verifiers.math.token_table import COMMAND, LETTER, OPERATOR, TEXTUAL, WORD
 from rewardsvc_verifiers.math.tree import LimitExceeded, Node, NotMathematics
 
 if TYPE_CHECKING:
-    from rewardsvc_verifiers.math.parser import Parser
+    from rewardsvc_verifiers.math.parser_base import ParserBase
 
 _MATRICES = frozenset(
     ["pmatrix", "bmatrix", "matrix", "Bmatrix", "smallmatrix", "array", "vmatrix", "Vmatrix"]
@@ -19,7 +19,7 @@ _SYSTEMS = frozenset(
 )
 
 
-def parse_form(parser: Parser, name: str) -> Node | None:
+def parse_form(parser: ParserBase, name: str) -> Node | None:
     """The form that a command opens, or None when it opens none."""
     if name.startswith("begin:"):
         return _environment(parser, name[6:])
@@ -48,14 +48,14 @@ def parse_form(parser: Parser, name: str) -> Node | None:
     return None
 
 
-def _named_figure(parser: Parser, name: str) -> Node:
+def _named_figure(parser: ParserBase, name: str) -> Node:
     token = parser.take()
     if token.kind in (LETTER, WORD, TEXTUAL) and token.text.isalpha():
         return tree.symbol(f"{name}({token.text})")
     raise NotMathematics(f"{name} of no name")
 
 
-def _environment(parser: Parser, name: str) -> Node:
+def _environment(parser: ParserBase, name: str) -> Node:
     rows: list[list[Node]] = [[]]
     closing = f"end:{name}"
     if name not in _MATRICES and name not in _SYSTEMS:
@@ -90,7 +90,7 @@ def _environment(parser: Parser, name: str) -> Node:
     return matrix
 
 
-def _system(parser: Parser, rows: list[list[Node]]) -> Node:
+def _system(parser: ParserBase, rows: list[list[Node]]) -> Node:
     if all(len(row) == 2 and row[0].kind != tree.RELATION for row in rows):
         flat = [node for row in rows for node in row]
         return parser.make(tree.PIECEWISE, tuple(flat))
@@ -101,7 +101,7 @@ def _system(parser: Parser, rows: list[list[Node]]) -> Node:
     return items[0] if len(items) == 1 else parser.make(tree.LIST, tuple(items), "and")
 
 
-def _bounds(parser: Parser) -> tuple[Node | None, Node | None]:
+def _bounds(parser: ParserBase) -> tuple[Node | None, Node | None]:
     lower: Node | None = None
     upper: Node | None = None
     for _ in range(2):
@@ -112,7 +112,7 @@ def _bounds(parser: Parser) -> tuple[Node | None, Node | None]:
     return lower, upper
 
 
-def _sum(parser: Parser, kind: str) -> Node:
+def _sum(parser: ParserBase, kind: str) -> Node:
     lower, upper = _bounds(parser)
     if (
         lower is None
@@ -138,7 +138,7 @@ def _bind(body: Node, variable: Node, bound: Node) -> Node:
     return body._replace(args=tuple(_bind(child, variable, bound) for child in body.args))
 
 
-def _integral(parser: Parser) -> Node:
+def _integral(parser: ParserBase) -> Node:
     lower, upper = _bounds(parser)
     depth = 0
     position = parser.position
@@ -186,7 +186,7 @@ def _integral(parser: Parser) -> Node:
     return parser.make(tree.INTEGRAL, (body, bound, lower, upper))
 
 
-def _limit(parser: Parser) -> Node:
+def _limit(parser: ParserBase) -> Node:
     parser.expect("_")
     parser.expect("{")
     variable = parser.prefix()
@@ -214,7 +214,7 @@ def is_differential(numerator: Node, denominator: Node) -> bool:
     )
 
 
-def derivative(parser: Parser, numerator: Node, denominator: Node) -> Node | None:
+def derivative(parser: ParserBase, numerator: Node, denominator: Node) -> Node | None:
     r"""`\frac{d}{dx} f` as a derivative; None when the fraction is only a fraction."""
     if numerator != tree.symbol("d") or denominator.kind != tree.MULTIPLY:
         return None

@@ -5,22 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from rewardsvc_verifiers.math import tree
-from rewardsvc_verifiers.math.tokens import (
-    COMMAND,
-    END,
-    LETTER,
-    NUM,
-    OPERATOR,
-    TEXTUAL,
-    WORD,
-    Token,
-)
+from rewardsvc_verifiers.math.token_table import COMMAND, END, LETTER, NUM, OPERATOR, TEXTUAL, WORD
+from rewardsvc_verifiers.math.tokens import Token
 from rewardsvc_verifiers.math.tree import Node, NotMathematics
 from rewardsvc_verifiers.math.units import LETTER_UNITS, SCALES, is_known_word, parse_unit
 from rewardsvc_verifiers.math.word_lists import words
 
 if TYPE_CHECKING:
-    from rewardsvc_verifiers.math.parser import Parser
+    from rewardsvc_verifiers.math.parser_base import ParserBase
 
 CURRENCIES: Final = {
     "dollar": "dollar", "euro": "euro", "pound": "sterling", "yen": "yen", "cent": "cent",
@@ -38,7 +30,7 @@ _CLAUSES: Final = frozenset(
 _NUMERIC: Final = frozenset({tree.NUMBER, tree.DECIMAL, tree.MIXED, tree.DIVIDE, tree.QUANTITY})
 
 
-def starts_unit(parser: Parser, left: Node, token: Token) -> bool:
+def starts_unit(parser: ParserBase, left: Node, token: Token) -> bool:
     """Whether the token after a value begins a unit."""
     kind = token.kind
     if kind == TEXTUAL:
@@ -57,7 +49,7 @@ def starts_unit(parser: Parser, left: Node, token: Token) -> bool:
     return kind == COMMAND and token.text in CURRENCIES
 
 
-def _only_unit_follows(parser: Parser) -> bool:
+def _only_unit_follows(parser: ParserBase) -> bool:
     """Whether single letters run as a unit to the end of this answer or list item."""
     index = parser.position
     tokens = parser.tokens
@@ -77,7 +69,7 @@ def _only_unit_follows(parser: Parser) -> bool:
     return True
 
 
-def read_unit(parser: Parser, left: Node) -> Node:
+def read_unit(parser: ParserBase, left: Node) -> Node:
     """The quantity made of `left` and the unit tokens that follow it."""
     words: list[str] = []
     while True:
@@ -104,12 +96,12 @@ def read_unit(parser: Parser, left: Node) -> Node:
     return quantity(parser, left, " ".join(words))
 
 
-def _unit_at(parser: Parser, ahead: int) -> bool:
+def _unit_at(parser: ParserBase, ahead: int) -> bool:
     token = parser.peek(ahead)
     return token.kind in (TEXTUAL, WORD) or (token.kind == LETTER and token.text in LETTER_UNITS)
 
 
-def _exponent(parser: Parser) -> str:
+def _exponent(parser: ParserBase) -> str:
     parser.expect("^")
     braces = parser.accept("{")
     sign = "-" if parser.accept("-") else ""
@@ -127,7 +119,7 @@ def _split(text: str) -> list[str]:
     return text.split()
 
 
-def quantity(parser: Parser, left: Node, name: str) -> Node:
+def quantity(parser: ParserBase, left: Node, name: str) -> Node:
     """`left` with that unit; degrees, percent and radians are signs rather than units."""
     lowered = name.lower().strip(" .")
     if lowered in ("degree", "degrees", "deg"):
@@ -163,7 +155,7 @@ def quantity(parser: Parser, left: Node, name: str) -> Node:
     return parser.make(tree.QUANTITY, (left,), name)
 
 
-def compound(parser: Parser, left: Node) -> Node:
+def compound(parser: ParserBase, left: Node) -> Node:
     """`5 feet 3 inches`: the second quantity is added to the first."""
     value = parser.prefix()
     token = parser.peek()
@@ -172,7 +164,7 @@ def compound(parser: Parser, left: Node) -> Node:
     return added(parser, left, read_unit(parser, value))
 
 
-def added(parser: Parser, left: Node, right: Node) -> Node:
+def added(parser: ParserBase, left: Node, right: Node) -> Node:
     """The sum of two quantities of one dimension in different units."""
     first = parse_unit(left.args[0].name if left.kind == tree.ADD else left.name)
     second = parse_unit(right.name) if right.kind == tree.QUANTITY else None

@@ -6,21 +6,12 @@ import re
 from typing import Final, NamedTuple
 
 from rewardsvc_verifiers.math import tree
+from rewardsvc_verifiers.math.literals import number
 from rewardsvc_verifiers.math.matrices import fold_matrices
-from rewardsvc_verifiers.math.parser import Parser, number, parse_tokens
+from rewardsvc_verifiers.math.parser import Parser, parse_tokens
 from rewardsvc_verifiers.math.text import canonical_phrase, meaning, words_of
-from rewardsvc_verifiers.math.tokens import (
-    COMMAND,
-    LETTER,
-    NUM,
-    OPERATOR,
-    TEXTUAL,
-    WORD,
-    Token,
-    canonical_key,
-    strip_wrapping,
-    tokenize,
-)
+from rewardsvc_verifiers.math.token_table import COMMAND, LETTER, NUM, OPERATOR, TEXTUAL, WORD
+from rewardsvc_verifiers.math.tokens import Token, canonical_key, strip_wrapping, tokenize
 from rewardsvc_verifiers.math.tree import LimitExceeded, Node, NotMathematics
 
 

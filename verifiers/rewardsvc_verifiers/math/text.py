@@ -6,7 +6,8 @@ from fractions import Fraction
 from typing import Final
 
 from rewardsvc_verifiers.math import tree
-from rewardsvc_verifiers.math.tokens import COMMAND, OPERATOR, TEXTUAL, WORD, Token
+from rewardsvc_verifiers.math.token_table import COMMAND, OPERATOR, TEXTUAL, WORD
+from rewardsvc_verifiers.math.tokens import Token
 from rewardsvc_verifiers.math.tree import Node
 from rewardsvc_verifiers.math.word_lists import words
 
@@ -18,7 +19,8 @@ _GROUPS: Final[dict[str, str]] = {
     "there is no solution|there are no solutions|there are no real solutions|no roots|"
     "no real roots|empty set|null set|none|no such number exists|no integer solutions|"
     "there is no real solution|has no solution|no values|no value|no such value exists|"
-    "there are no such values|no such numbers exist|there is no such number|impossible|not possible|it is impossible",
+    "there are no such values|no such numbers exist|there is no such number|impossible|"
+    "not possible|it is impossible",
     "infinitely many": "infinitely many|infinitely many solutions|infinite|infinite solutions|"
     "an infinite number|infinite number of solutions|infinitely many answers|"
     "there are infinitely many solutions|infinite number",

@@ -12,19 +12,28 @@ from typing import Final, NamedTuple
 
 from rewardsvc_verifiers.math.characters import to_latex
 from rewardsvc_verifiers.math.extract import matching_brace
+from rewardsvc_verifiers.math.token_table import (
+    COMMAND,
+    COMMAND_WORDS,
+    CONNECTORS,
+    DECORATIONS,
+    DIGITS,
+    DROPPED,
+    END,
+    ESCAPES,
+    GREEK_LETTERS,
+    LETTER,
+    NUM,
+    NUMBER_SETS,
+    OPERATOR,
+    RENAMED_COMMANDS,
+    REPEATING,
+    SIZED,
+    TEXT_COMMANDS,
+    TEXTUAL,
+    WORD,
+)
 from rewardsvc_verifiers.math.tree import MAXIMUM_DIGITS, LimitExceeded, NotMathematics
-from rewardsvc_verifiers.math.word_lists import words
-
-# Token kinds.
-NUM: Final = "num"
-REPEATING: Final = "repeating"  # text: "digits(period)"
-DIGITS: Final = "digits"  # digits with letters, before a base: A3F
-LETTER: Final = "letter"
-WORD: Final = "word"
-TEXTUAL: Final = "textual"
-COMMAND: Final = "command"
-OPERATOR: Final = "operator"
-END: Final = "end"
 
 MAXIMUM_TOKENS: Final = 1500
 
@@ -61,99 +70,6 @@ _SCAN: Final = re.compile(
 )
 _GROUPS: Final = re.compile(r"(,|\{,\}|\\[,;:!]|\\?\ |~|\\thinspace\ ?)")
 _REPEAT_PARTS: Final = re.compile(r"(\d*)\.(\d*)(.*)", re.DOTALL)
-
-_DROPPED: Final = frozenset(
-    words(
-        """
-    left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr bigm Bigm
-    displaystyle textstyle scriptstyle limits nolimits quad qquad thinspace medspace
-    thickspace enspace hspace* vspace* mathstrut strut nonumber notag boldmath unboldmath
-    rm bf it tt sf em cal large Large small normalsize centering hfill middle mathopen
-    mathclose mathord mathrel mathbin
-    """
-    )
-)
-_RENAMED_COMMANDS: Final[dict[str, tuple[str, str]]] = {
-    "dfrac": (COMMAND, "frac"), "tfrac": (COMMAND, "frac"), "cfrac": (COMMAND, "frac"),
-    "nicefrac": (COMMAND, "frac"), "sfrac": (COMMAND, "frac"),
-    "dbinom": (COMMAND, "binom"), "tbinom": (COMMAND, "binom"), "choose": (COMMAND, "choose"),
-    "le": (OPERATOR, "<="), "leq": (OPERATOR, "<="), "leqslant": (OPERATOR, "<="),
-    "leqq": (OPERATOR, "<="), "ge": (OPERATOR, ">="), "geq": (OPERATOR, ">="),
-    "geqslant": (OPERATOR, ">="), "geqq": (OPERATOR, ">="), "ne": (OPERATOR, "!="),
-    "neq": (OPERATOR, "!="), "lt": (OPERATOR, "<"), "gt": (OPERATOR, ">"),
-    "cdot": (OPERATOR, "*"), "times": (OPERATOR, "*"), "ast": (OPERATOR, "*"),
-    "div": (OPERATOR, "/"), "over": (COMMAND, "over"), "approx": (OPERATOR, "~="),
-    "simeq": (OPERATOR, "~="), "doteq": (OPERATOR, "="), "equiv": (OPERATOR, "=="),
-    "circ": (OPERATOR, "deg"), "degree": (OPERATOR, "deg"), "degrees": (OPERATOR, "deg"),
-    "lbrace": (OPERATOR, "\\{"), "rbrace": (OPERATOR, "\\}"),
-    "lvert": (OPERATOR, "|"), "rvert": (OPERATOR, "|"), "vert": (OPERATOR, "|"),
-    "lbrack": (OPERATOR, "["), "rbrack": (OPERATOR, "]"),
-    "lparen": (OPERATOR, "("), "rparen": (OPERATOR, ")"),
-    "mid": (OPERATOR, "\\mid"), "colon": (OPERATOR, ":"), "ratio": (OPERATOR, ":"),
-    "ldots": (OPERATOR, "..."), "dots": (OPERATOR, "..."), "cdots": (OPERATOR, "..."),
-    "dotsc": (OPERATOR, "..."), "dotsb": (OPERATOR, "..."), "vdots": (OPERATOR, "..."),
-    "pm": (OPERATOR, "+-"), "mp": (OPERATOR, "-+"), "in": (OPERATOR, "in"),
-    "notin": (OPERATOR, "notin"), "subset": (OPERATOR, "subset"),
-    "subseteq": (OPERATOR, "subset"), "cup": (OPERATOR, "cup"), "bigcup": (OPERATOR, "cup"),
-    "cap": (OPERATOR, "cap"), "bigcap": (OPERATOR, "cap"), "setminus": (OPERATOR, "setminus"),
-    "smallsetminus": (OPERATOR, "setminus"), "backslash": (OPERATOR, "setminus"),
-    "to": (OPERATOR, "->"), "rightarrow": (OPERATOR, "->"), "longrightarrow": (OPERATOR, "->"),
-    "land": (WORD, "and"), "wedge": (WORD, "and"), "lor": (WORD, "or"), "vee": (WORD, "or"),
-    "varnothing": (COMMAND, "emptyset"), "arctg": (COMMAND, "arctan"),
-    "tg": (COMMAND, "tan"), "ctg": (COMMAND, "cot"), "varphi": (LETTER, "phi"),
-    "varepsilon": (LETTER, "epsilon"), "vartheta": (LETTER, "theta"),
-    "varrho": (LETTER, "rho"), "imath": (LETTER, "i"), "jmath": (LETTER, "j"),
-    "prime": (OPERATOR, "'"), "ell": (LETTER, "l"), "hbar": (LETTER, "hbar"),
-    "implies": (WORD, "implies"), "Rightarrow": (WORD, "implies"), "cr": (OPERATOR, "\\\\"),
-    "euro": (COMMAND, "euro"), "euros": (COMMAND, "euro"), "pounds": (COMMAND, "pound"),
-    "textdollar": (COMMAND, "dollar"), "percent": (OPERATOR, "%"), "iff": (WORD, "iff"),
-    "colonequals": (OPERATOR, "="), "coloneqq": (OPERATOR, "="), "infin": (COMMAND, "infty"),
-    "R": (COMMAND, "reals"), "Reals": (COMMAND, "reals"), "Z": (COMMAND, "integers"),
-    "Q": (COMMAND, "rationals"), "C": (COMMAND, "complexes"), "N": (COMMAND, "naturals"),
-    "textdegree": (OPERATOR, "deg"), "ang": (COMMAND, "angle"), "slash": (OPERATOR, "/"),
-    "forall": (WORD, "for"), "lnot": (WORD, "not"), "neg": (WORD, "not"), "tab": (OPERATOR, "&"),
-}  # fmt: skip
-GREEK_LETTERS: Final = frozenset(
-    words(
-        """
-    alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau
-    upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega
-    """
-    )
-)
-_TEXT_COMMANDS: Final = frozenset(
-    words(
-        """
-    text mathrm textbf mathbf mbox operatorname operatorname* textit mathit mathsf texttt
-    emph textrm textnormal bm boldsymbol mathcal mathscr mathfrak textsf textup hbox bold
-    textsc mathtt pmb unit
-    """
-    )
-)
-_DECORATIONS: Final = frozenset(["boxed", "fbox", "displaylimits", "phantom", "smash"])
-_SIZED: Final = frozenset(
-    ["hspace", "vspace", "label", "tag", "color", "phantom", "hphantom", "vphantom"]
-)
-_NUMBER_SETS: Final = {
-    "R": "reals", "Z": "integers", "Q": "rationals", "C": "complexes", "N": "naturals",
-}  # fmt: skip
-_ESCAPES: Final[dict[str, tuple[str, str]]] = {
-    "{": (OPERATOR, "\\{"), "}": (OPERATOR, "\\}"), "%": (OPERATOR, "%"),
-    "$": (COMMAND, "dollar"), "|": (OPERATOR, "||"), "\\": (OPERATOR, "\\\\"),
-    "&": (WORD, "and"), "#": (OPERATOR, "#"), "_": (OPERATOR, "_"),
-}  # fmt: skip
-#: Plain words that are the LaTeX command of the same name.
-COMMAND_WORDS: Final[dict[str, str]] = {
-    name: name
-    for name in words(
-        """
-    sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc sinh cosh tanh coth
-    sech csch ln log lg exp sqrt cbrt pi infty gcd lcm max min det floor ceil binom arcsinh
-    arccosh arctanh asin acos atan asinh acosh atanh cis frac mod
-    """
-    )
-} | {"infinity": "infty", "inf": "infty", "Infinity": "infty", "oo": "infty", "Pi": "pi"}
-_CONNECTORS: Final = frozenset({"and", "or"})
 
 
 def tokenize(text: str) -> list[Token]:
@@ -253,7 +169,7 @@ def _scan(text: str, tokens: list[Token], depth: int) -> None:
         elif group == "command":
             position = _command(lexeme[1:], text, position, tokens, spaced, depth)
         elif group == "escape":
-            kind_text = _ESCAPES.get(lexeme[1])
+            kind_text = ESCAPES.get(lexeme[1])
             if lexeme in ("\\(", "\\)", "\\[", "\\]"):
                 spaced = True
                 continue
@@ -280,17 +196,17 @@ def _command(
     name: str, text: str, position: int, tokens: list[Token], spaced: bool, depth: int
 ) -> int:
     """Handle one command; the position after it and what it consumed."""
-    renamed = _RENAMED_COMMANDS.get(name)
+    renamed = RENAMED_COMMANDS.get(name)
     if renamed is not None:
         tokens.append(Token(renamed[0], renamed[1], spaced))
-    elif name in _DROPPED:
+    elif name in DROPPED:
         # \left. and \right. are invisible delimiters.
         if name in ("left", "right", "middle") and text[position : position + 1] == ".":
             return position + 1
         if name == "middle" and text[position : position + 1] == "|":
             tokens.append(Token(OPERATOR, "\\mid", spaced))
             return position + 1
-    elif name in _TEXT_COMMANDS or name == "mathbb":
+    elif name in TEXT_COMMANDS or name == "mathbb":
         return _text_group(name, text, position, tokens, spaced, depth)
     elif name in GREEK_LETTERS:
         tokens.append(Token(LETTER, name, spaced))
@@ -309,12 +225,12 @@ def _command(
                 if close > 0:
                     position = close + 1
         return position
-    elif name in _SIZED:
+    elif name in SIZED:
         if text[position : position + 1] == "{":
             close = matching_brace(text, position)
             if close > 0:
                 return close + 1
-    elif name not in _DECORATIONS:
+    elif name not in DECORATIONS:
         tokens.append(Token(COMMAND, name, spaced))
     return position
 
@@ -325,8 +241,8 @@ def _text_group(
     while text[position : position + 1] == " ":
         position += 1
     if text[position : position + 1] != "{":
-        if name == "mathbb" and text[position : position + 1] in _NUMBER_SETS:
-            tokens.append(Token(COMMAND, _NUMBER_SETS[text[position]], spaced))
+        if name == "mathbb" and text[position : position + 1] in NUMBER_SETS:
+            tokens.append(Token(COMMAND, NUMBER_SETS[text[position]], spaced))
             return position + 1
         return position
     close = matching_brace(text, position)
@@ -334,13 +250,13 @@ def _text_group(
         raise NotMathematics("a text group is not closed")
     content = text[position + 1 : close]
     stripped = content.strip()
-    if name in ("mathbb", "mathbf", "bold", "mathcal") and stripped in _NUMBER_SETS:
-        if name == "mathbb" or stripped == "R":
-            tokens.append(Token(COMMAND, _NUMBER_SETS[stripped], spaced))
-            return close + 1
+    bold = name in ("mathbf", "bold", "mathcal") and stripped == "R"
+    if stripped in NUMBER_SETS and (name == "mathbb" or bold):
+        tokens.append(Token(COMMAND, NUMBER_SETS[stripped], spaced))
+        return close + 1
     spaced = spaced or content[:1].isspace()
     lowered = stripped.lower()
-    if lowered.strip(", ") in _CONNECTORS:
+    if lowered.strip(", ") in CONNECTORS:
         tokens.append(Token(WORD, lowered.strip(", "), True))
     elif lowered == "to" and tokens and tokens[-1].kind == NUM:
         tokens.append(Token(OPERATOR, ":", spaced))
@@ -369,10 +285,10 @@ def _text_group(
 
 def _words(pieces: list[str], tokens: list[Token], spaced: bool) -> None:
     """Words of a text group; a connective at either end is a token of its own."""
-    if pieces[0].lower() in _CONNECTORS and len(pieces) > 1:
+    if pieces[0].lower() in CONNECTORS and len(pieces) > 1:
         tokens.append(Token(WORD, pieces[0].lower(), True))
         pieces = pieces[1:]
-    last = pieces[-1].lower() if pieces[-1].lower() in _CONNECTORS and len(pieces) > 1 else ""
+    last = pieces[-1].lower() if pieces[-1].lower() in CONNECTORS and len(pieces) > 1 else ""
     body = pieces[:-1] if last else pieces
     tokens.append(Token(TEXTUAL, " ".join(body), spaced))
     if last:
@@ -397,7 +313,7 @@ def _word(lexeme: str, tokens: list[Token], spaced: bool) -> None:
         tokens.append(Token(COMMAND, command, spaced))
     elif lexeme in GREEK_LETTERS:
         tokens.append(Token(LETTER, lexeme, spaced))
-    elif lexeme.lower() in _CONNECTORS:
+    elif lexeme.lower() in CONNECTORS:
         tokens.append(Token(WORD, lexeme.lower(), spaced))
     elif lexeme == "to" and tokens and tokens[-1].kind == NUM:
         tokens.append(Token(OPERATOR, ":", spaced))

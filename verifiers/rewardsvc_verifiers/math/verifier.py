@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from rewardsvc_verifiers.math import tree
 from rewardsvc_verifiers.math.answer_types import answer_type
-from rewardsvc_verifiers.math.compare import ALIKE, judge_readings
+from rewardsvc_verifiers.math.compare_answers import ALIKE, judge_readings
 from rewardsvc_verifiers.math.extract import extract, reference_answer
 from rewardsvc_verifiers.math.judgement import PARSE, TYPED, Judgement, unknown
 from rewardsvc_verifiers.math.policy import MathPolicy

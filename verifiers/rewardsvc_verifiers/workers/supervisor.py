@@ -204,7 +204,7 @@ class Supervisor(threading.Thread):
         inherited = environment.get("PYTHONPATH", "")
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [package_root, inherited]))
         try:
-            self._zygote = subprocess.Popen(  # noqa: S603
+            self._zygote = subprocess.Popen(
                 [
                     sys.executable, "-P", "-m", "rewardsvc_verifiers.workers.zygote",
                     str(theirs.fileno()),

@@ -119,7 +119,7 @@ def coordinates(rng: random.Random) -> Draft:
     if rng.random() < 0.5:
         wrong[0], wrong[1] = wrong[1], wrong[0]
     else:
-        wrong[-1] += rng.choice([1, -1, Fraction(1, 2)])
+        wrong[-1] += rng.choice([Fraction(1), Fraction(-1), Fraction(1, 2)])
     return Draft(plain, "(" + ", ".join(_write(wrong, rng)) + ")", False, "tuple")
 
 

@@ -19,9 +19,9 @@ def decorate(text: str, rng: random.Random) -> str:
         return text.replace("\\frac", "\\dfrac")
     if choice == 3:
         return text.replace("\\frac", "\\tfrac")
-    if choice == 4 and "(" in text and "\\left" not in text and "\\{" not in text:
-        if text.count("(") == text.count(")") and "[" not in text and "]" not in text:
-            return text.replace("(", "\\left(").replace(")", "\\right)")
+    plain = not any(mark in text for mark in ("\\left", "\\{", "[", "]"))
+    if choice == 4 and plain and text.count("(") == text.count(")") > 0:
+        return text.replace("(", "\\left(").replace(")", "\\right)")
     if choice == 5:
         return f"\\displaystyle {text}"
     if choice == 6:
