@@ -33,6 +33,8 @@ class RewardServiceError(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+        self.request_id = ""
+        """The id that the server's log has the request under, where the server said it."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Trainers send errors between processes; subclasses take other arguments than `args`.

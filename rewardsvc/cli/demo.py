@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich import box
 from rich.markup import escape
 from rich.table import Table
 
@@ -52,12 +53,20 @@ def _sample(rollout: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _show(rollouts: Sequence[Mapping[str, Any]], results: Sequence[Result]) -> None:
-    table = Table(title="Some of them, two of each kind of mistake", show_lines=True)
-    for heading in ("response", "what it is"):
-        table.add_column(heading)
-    for heading in ("reward", "confidence", "verdict", "disagreement"):
-        table.add_column(heading, justify="right")
-    table.add_column("why")
+    table = Table(
+        title="Some of them, two of each kind of mistake",
+        box=box.HORIZONTALS,
+        show_lines=True,
+        pad_edge=False,
+        collapse_padding=True,
+        expand=True,
+    )
+    table.add_column("response", ratio=5)
+    table.add_column("reward", justify="right", no_wrap=True)
+    table.add_column("confi-\ndence", justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("dis-\nagree-\nment", justify="right", no_wrap=True)
+    table.add_column("why", ratio=4)
     shown: dict[str, int] = defaultdict(int)
     for rollout, result in sorted(
         zip(rollouts, results, strict=True), key=lambda pair: str(pair[0]["mistake"])
@@ -65,9 +74,9 @@ def _show(rollouts: Sequence[Mapping[str, Any]], results: Sequence[Result]) -> N
         if shown[rollout["mistake"]] >= _ROWS_OF_A_KIND:
             continue
         shown[rollout["mistake"]] += 1
+        mistake = str(rollout["mistake"] or "no mistake").replace("_", " ")
         table.add_row(
-            escape(rollout["response"]),
-            str(rollout["mistake"] or "no mistake").replace("_", " "),
+            f"[dim]{mistake}[/dim]\n{escape(_short(rollout['response']))}",
             number(result.reward),
             number(None if result.confidence is None else result.confidence.probability),
             "–" if result.verdict is None else result.verdict.outcome.value,
@@ -76,16 +85,27 @@ def _show(rollouts: Sequence[Mapping[str, Any]], results: Sequence[Result]) -> N
         )
     out.print(table)
     out.print(
-        "reward: 1 for a right answer, up to 0.5 for the reward models' opinion, 0.2 for the "
-        "form\nconfidence: how likely the response is right, by the five reward models, which "
-        "do not see the reference\ndisagreement: spread of the five, in standard deviations of "
-        "a reference set"
+        "reward: 1 for a right answer, up to 0.5 for the reward models' opinion, 0.2 for form\n"
+        "confidence: how likely it is right, by the five models, which do not see the reference\n"
+        "disagreement: spread of the five, in standard deviations over a reference set\n",
+        highlight=False,
     )
 
 
+def _short(response: str) -> str:
+    """A response on one line."""
+    lines = [line.strip() for line in response.splitlines()]
+    return "; ".join(line for line in lines if line not in ("", "<think>", "</think>"))
+
+
 def _why(result: Result) -> str:
+    """What the result's own reason and its verifiers say; of the form, only what is wrong."""
     reasons = [result.reason] if result.reason else []
-    reasons += [f"{part.name}: {part.verdict.reason}" for part in result.components if part.verdict]
+    reasons += [
+        part.verdict.reason
+        for part in result.components
+        if part.verdict and not (part.name == "form" and part.verdict.outcome is Outcome.CORRECT)
+    ]
     return "\n".join(reasons)
 
 

@@ -99,9 +99,12 @@ class RewardServer:
 
     async def warm_up(self) -> None:
         """Loads every scorer, then turns ready; raises ConfigError for one that cannot load."""
-        async with asyncio.TaskGroup() as starting:
-            for slot in self._slots.values():
-                starting.create_task(slot.scorer.start())
+        try:
+            async with asyncio.TaskGroup() as starting:
+                for slot in self._slots.values():
+                    starting.create_task(slot.scorer.start())
+        except* ConfigError as errors:
+            raise ConfigError("\n".join(str(error) for error in errors.exceptions)) from errors
         for pipeline in self._pipelines.values():
             pipeline.refresh()
         self._servicer.ready = True

@@ -8,7 +8,6 @@ import signal
 from collections.abc import Callable
 
 from rewardsvc.config import Config
-from rewardsvc.errors import ConfigError
 from rewardsvc.server.app import RewardServer
 from rewardsvc.telemetry.logs import configure_logs
 
@@ -43,7 +42,7 @@ async def _serve(config: Config, on_ready: Callable[[str], None]) -> None:
         stopping = asyncio.create_task(stopped.wait())
         await asyncio.wait((warming, stopping), return_when=asyncio.FIRST_COMPLETED)
         if warming.done():
-            _raise_config_errors(warming)
+            warming.result()
             _spare_the_garbage_collector()
             on_ready(address)
             await stopping
@@ -64,14 +63,3 @@ def _spare_the_garbage_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
-
-
-def _raise_config_errors(warming: asyncio.Task[None]) -> None:
-    """Raises a failed start's ConfigErrors as one, anything else as it is."""
-    try:
-        warming.result()
-    except BaseExceptionGroup as group:
-        matched, rest = group.split(ConfigError)
-        if matched is None or rest is not None:
-            raise
-        raise ConfigError("\n".join(str(error) for error in matched.exceptions)) from group

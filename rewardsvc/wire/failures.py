@@ -78,14 +78,17 @@ def status_of(error: RewardServiceError, request_id: str = "") -> status_pb2.Sta
 
 def error_of(status: status_pb2.Status) -> RewardServiceError:
     """The exception that a google.rpc.Status stands for, also one without our details."""
-    reason, retry_after = "", 0.0
+    reason, request_id, retry_after = "", "", 0.0
     violations: tuple[FieldViolation, ...] = ()
     for detail in status.details:
         info = error_details_pb2.ErrorInfo()
+        request = error_details_pb2.RequestInfo()
         retry = error_details_pb2.RetryInfo()
         bad_request = error_details_pb2.BadRequest()
         if detail.Unpack(info):
             reason = info.reason
+        elif detail.Unpack(request):
+            request_id = request.request_id
         elif detail.Unpack(retry):
             retry_after = retry.retry_delay.ToNanoseconds() / 1e9
         elif detail.Unpack(bad_request):
@@ -93,9 +96,10 @@ def error_of(status: status_pb2.Status) -> RewardServiceError:
                 FieldViolation(violation.field, violation.description)
                 for violation in bad_request.field_violations
             )
-    return _error(
-        _NAMES.get(status.code, "UNKNOWN"), status.message, reason, retry_after, violations
-    )
+    code = _NAMES.get(status.code, "UNKNOWN")
+    error = _error(code, status.message, reason, retry_after, violations)
+    error.request_id = request_id
+    return error
 
 
 def _error(

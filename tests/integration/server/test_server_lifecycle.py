@@ -171,9 +171,8 @@ async def test_a_scorer_that_cannot_load_ends_the_start(tmp_path):
     server = RewardServer(config_for(scorer))
     await server.open()
     try:
-        with pytest.raises(ExceptionGroup) as caught:
+        with pytest.raises(ConfigError, match="weights: torn"):
             await server.warm_up()
-        assert caught.group_contains(ConfigError, match="weights: torn")
         assert await health(server, SERVICE) == NOT_SERVING
     finally:
         await server.close()

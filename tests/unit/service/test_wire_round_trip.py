@@ -249,6 +249,7 @@ def test_errors_survive_the_wire(error):
     assert type(received) is type(error)
     assert received.message == error.message
     assert received.code == error.code
+    assert received.request_id == "request-1"
     assert getattr(received, "violations", ()) == getattr(error, "violations", ())
     assert getattr(received, "retry_after_seconds", 0) == getattr(error, "retry_after_seconds", 0)
 
