@@ -182,11 +182,11 @@ def _become_child(
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     if confinement.profile.compiler:
-        rules = seccomp.compiler_rules()
+        program = seccomp.compile_filter(seccomp.compiler_rules(), seccomp.ALLOW)
     else:
         execute = message["arguments"].get("execute_fd")
-        rules = seccomp.child_rules(os.getpid(), may_execute_fd=execute)
-    seccomp.install(seccomp.compile_filter(rules, seccomp.ALLOW))
+        program = seccomp.child_filter(os.getpid(), may_execute_fd=execute)
+    seccomp.install(program)
     sys.stdin = sys.stdout = sys.stderr = None
 
 

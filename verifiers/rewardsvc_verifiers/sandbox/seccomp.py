@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import functools
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -143,6 +144,20 @@ def child_rules(pid: int, *, may_execute_fd: int | None = None) -> dict[str, Rul
             ((0, 0xFFFFFFFF, (may_execute_fd,)), (4, 0xFFFFFFFF, (linux.AT_EMPTY_PATH,)))
         )
     return rules
+
+
+_ANY_PID = 0x7A6B5C4D
+
+
+@functools.cache
+def _child_template(may_execute_fd: int | None) -> bytes:
+    return compile_filter(child_rules(_ANY_PID, may_execute_fd=may_execute_fd), ALLOW)
+
+
+def child_filter(pid: int, *, may_execute_fd: int | None = None) -> bytes:
+    """The compiled `child_rules`; all but the process id is compiled once, in the zygote."""
+    template = _child_template(may_execute_fd)
+    return template.replace(struct.pack("<I", _ANY_PID), struct.pack("<I", pid))
 
 
 def compiler_rules() -> dict[str, Rule]:

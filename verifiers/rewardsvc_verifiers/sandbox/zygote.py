@@ -36,6 +36,8 @@ from rewardsvc_verifiers.sandbox.profile import Profile
 
 _SYSTEM_LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache")
 _SHARED_DATA = ("/usr/share/zoneinfo",)
+EXECUTABLE = 100
+"""The descriptor on which a child finds what it is to become."""
 _HEADROOM_OF_PROCESSES = 512
 _PROCESSES_IN_NAMESPACE = 160
 
@@ -88,6 +90,8 @@ def _start(package_parent: str, level: Level, profile: Profile) -> tuple[Confine
         confinement = _enter_namespaces(level, profile, read)
     else:
         confinement = _enter_plain(level, profile, read)
+    for descriptor in (None, EXECUTABLE):
+        seccomp.child_filter(1, may_execute_fd=descriptor)  # compiled once, for all jobs
     gc.collect()
     gc.freeze()
     return confinement, modes
