@@ -2,7 +2,8 @@ r"""Accuracy and CPU cost of the math verifier against math-verify: same pairs, 
 
     python tests/benchmarks/math_peers.py [--per-family 12] [--seed 4711] [--peer-limit 5]
 
-CPU time is `time.process_time` plus that of child processes. Every answer stands in a box at
+CPU time is `time.process_time`, and for the worker processes what /proc says (the pool's
+start is stated apart). Every answer stands in a box at
 the end of a short response. math-verify runs as its README shows: parse gold, parse
 prediction, verify, with its own 5 s limits. Prints recall, false-positive rate, pairs per CPU
 second, latency, and the share and cost of every stage.
@@ -11,11 +12,13 @@ second, latency, and the share and cost of every stage.
 from __future__ import annotations
 
 import argparse
-import resource
+import os
 import statistics
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from rewardsvc_verifiers.math import MathVerifier, SymbolicTask
 from rewardsvc_verifiers.math.generate import LabelledPair, labelled_pairs
@@ -24,12 +27,7 @@ from rewardsvc_verifiers.workers import WorkerPool
 
 RESPONSE = "We simplify step by step and check the result.\n\nThe final answer is $\\boxed{{{}}}$."
 Outcomes = list[str]
-
-
-def cpu_seconds() -> float:
-    """CPU time of this process and of its finished children."""
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + children.ru_utime + children.ru_stime
+BLOCK = 68
 
 
 def run_ours(
@@ -52,7 +50,9 @@ def run_ours(
     return outcomes, costs, verdicts
 
 
-def run_peer(pairs: Sequence[LabelledPair], limit: int) -> tuple[Outcomes, list[float]]:
+def run_peer(
+    pairs: Sequence[LabelledPair], limit: int
+) -> tuple[Outcomes, list[float], list[Verdict]]:
     """math-verify, the way its documentation uses it."""
     import logging
 
@@ -71,7 +71,7 @@ def run_peer(pairs: Sequence[LabelledPair], limit: int) -> tuple[Outcomes, list[
             correct = False
         costs.append(time.process_time() - start)
         outcomes.append(str(Outcome.CORRECT if correct else Outcome.INCORRECT))
-    return outcomes, costs
+    return outcomes, costs, []
 
 
 def accuracy(pairs: Sequence[LabelledPair], outcomes: Outcomes) -> tuple[float, float]:
@@ -97,45 +97,61 @@ def main() -> None:
     print(f"{len(pairs)} generated pairs, seed {options.seed}, {options.per_family} per family\n")
 
     run_ours(pairs[:50], None)
-    rows: list[tuple[str, Outcomes, list[float], float]] = []
-    start = cpu_seconds()
-    outcomes, costs, verdicts = run_ours(pairs, None)
-    rows.append(("ours, symbolic stage off", outcomes, costs, cpu_seconds() - start))
-    stage_off = verdicts
-
-    start = cpu_seconds()
+    run_peer(pairs[:5], options.peer_limit)
+    off, on, peer = Run("ours, symbolic stage off"), Run("ours, every stage"), Run("math-verify")
     with WorkerPool(size=1) as pool:
         pool.submit("math.symbolic", {"pairs": []}).result()
-        outcomes, costs, verdicts = run_ours(pairs, pool)
-    total = cpu_seconds() - start
-    rows.append(("ours, every stage, with pool start", outcomes, costs, total))
-
-    start = cpu_seconds()
-    with WorkerPool(size=1) as pool:
-        pool.submit("math.symbolic", {"pairs": []}).result()
-    rows.append(("ours, every stage", outcomes, costs, total - (cpu_seconds() - start)))
-
-    start = cpu_seconds()
-    outcomes, costs = run_peer(pairs, options.peer_limit)
-    rows.append(("math-verify 0.9.0", outcomes, costs, cpu_seconds() - start))
-    _print_summary(pairs, rows)
-    _print_stages(pairs, stage_off, rows[0][2], verdicts)
-    _print_families(pairs, rows[2][1], rows[3][1])
+        workers = pool.processes()
+        started = sum(map(cpu_of_process, workers))
+        # In blocks, so that the load of the machine falls on all three alike.
+        for first in range(0, len(pairs), BLOCK):
+            block = pairs[first : first + BLOCK]
+            off.add(*run_ours(block, None))
+            on.add(*run_ours(block, pool))
+            peer.add(*run_peer(block, options.peer_limit))
+        on.cpu_seconds += sum(map(cpu_of_process, workers)) - started
+    print(f"starting the pool took {started:.2f} CPU s, once\n")
+    _print_summary(pairs, [off, on, peer])
+    _print_stages(pairs, off.verdicts, off.costs, on.verdicts)
+    _print_families(pairs, on.outcomes, peer.outcomes)
 
 
-def _print_summary(
-    pairs: Sequence[LabelledPair], rows: list[tuple[str, Outcomes, list[float], float]]
-) -> None:
-    slowest = len(pairs) / rows[-1][3]
+@dataclass
+class Run:
+    """What one verifier said, and what it cost."""
+
+    name: str
+    outcomes: Outcomes = field(default_factory=list)
+    costs: list[float] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
+    cpu_seconds: float = 0.0
+
+    def add(self, outcomes: Outcomes, costs: list[float], verdicts: list[Verdict]) -> None:
+        """Add one block."""
+        self.outcomes += outcomes
+        self.costs += costs
+        self.verdicts += verdicts
+        self.cpu_seconds += sum(costs)
+
+
+def cpu_of_process(pid: int) -> float:
+    """CPU time of another live process, from /proc."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _print_summary(pairs: Sequence[LabelledPair], runs: list[Run]) -> None:
+    slowest = len(pairs) / runs[-1].cpu_seconds
     print(
         "| verifier | recall | false positives | pairs / CPU s | ratio | p50 ms | p99 ms | max ms |"
     )
     print("|---|---|---|---|---|---|---|---|")
-    for name, outcomes, costs, total in rows:
-        recall, false_positives = accuracy(pairs, outcomes)
-        speed = len(pairs) / total
+    for run in runs:
+        costs = run.costs
+        recall, false_positives = accuracy(pairs, run.outcomes)
+        speed = len(pairs) / run.cpu_seconds
         cells = [
-            name,
+            run.name,
             f"{recall:.3f}",
             f"{false_positives:.4f}",
             f"{speed:,.0f}",

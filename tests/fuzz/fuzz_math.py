@@ -141,7 +141,7 @@ PIECES = [
     r"1011_2",
 ]
 VERIFIER = MathVerifier()
-STRICT = MathVerifier(MathPolicy.named("strict"))
+STRICT = MathVerifier(MathPolicy.named("strict", units="optional", labels="optional"))
 
 
 def outcome(verifier: MathVerifier, response: str, reference: str) -> str:

@@ -23,7 +23,8 @@ _CLAUSES: Final = frozenset(
         """
     if for when where whenever otherwise is are not to from with has have and or but only
     unless then else given such that as be equals which all any some every no none than
-    otherwise, implies iff base
+    otherwise, implies iff base maybe perhaps possibly wrong incorrect
+        approximately about roughly dne undefined none unknown answer
     """
     )
 )

@@ -237,7 +237,9 @@ def _trees(tokens: list[Token]) -> tuple[Node | None, Node | None, str]:
         if exception is not None:
             return exception, None, ""
         return Parser(tokens, text_words=True).parse(), None, words
-    return fold_matrices(node), _as_list(tokens), ""
+    if any(token.kind == COMMAND and token.text.startswith("begin") for token in tokens):
+        node = fold_matrices(node)
+    return node, _as_list(tokens), ""
 
 
 def _from_words(tokens: list[Token]) -> tuple[Node | None, Node | None, str]:

@@ -51,23 +51,26 @@ class Token(NamedTuple):
 END_TOKEN: Final = Token(END, "")
 
 _SPACE = r"(?:\s|\\[,;:!>\s]|~|\\(?:quad|qquad|thinspace|medspace|thickspace|enspace)(?![A-Za-z]))"
-_SCAN: Final = re.compile(
-    r"""
-    (?P<space>(?:\s|~|\\[,;:!>\s])+)
+_SPACE: Final = r"(?P<space>(?:\s|~|\\[,;:!>\s])+)"
+_RARE: Final = r"""
   | (?P<repeating>\d*\.\d*(?:\\(?:overline|bar|dot|overdot)(?:\s*\d|\s*\{\s*\d+\s*\})|\(\d+\)
         |(?<=\d)(?:\.\.\.|\\[lc]?dots(?![A-Za-z]))))
   | (?P<base>(?=[\dA-F]*\d)(?=[\dA-F]*[A-F])[\dA-F]{2,40}(?=_(?:\{?(?:1[1-6]))))
+"""
+_COMMON: Final = r"""
   | (?P<num>\d+(?:(?:,|\{,\}|\\[,;:!]|\\?\ |~|\\thinspace\ ?)\d+)*(?:\.\d+(?:\\,\d+)*(?!\.\.))?
         (?:[eE][+-]?\d+(?![A-Za-z\d]))?|\.\d+(?:[eE][+-]?\d+(?![A-Za-z\d]))?)
   | (?P<command>\\[A-Za-z]+\*?)
-  | (?P<escape>\\.)
   | (?P<word>[A-Za-z]+)
+  | (?P<escape>\\.)
   | (?P<dots>\.\.\.+)
   | (?P<operator><=|>=|!=|==|<>|\*\*|->|\|\||[-+*/^_=<>!%&|(){}\[\],;:.'"?@\#`$\\])
   | (?P<other>.)
-    """,
-    re.VERBOSE | re.DOTALL,
-)
+"""
+_FLAGS: Final = re.VERBOSE | re.DOTALL
+_SCAN: Final = re.compile(_SPACE + _COMMON, _FLAGS)
+#: With repeating decimals and bases over ten; tried only where a dot or a subscript occurs.
+_SCAN_ALL: Final = re.compile(_SPACE + _RARE + _COMMON, _FLAGS)
 _GROUPS: Final = re.compile(r"(,|\{,\}|\\[,;:!]|\\?\ |~|\\thinspace\ ?)")
 _REPEAT_PARTS: Final = re.compile(r"(\d*)\.(\d*)(.*)", re.DOTALL)
 
@@ -75,8 +78,9 @@ _REPEAT_PARTS: Final = re.compile(r"(\d*)\.(\d*)(.*)", re.DOTALL)
 def tokenize(text: str) -> list[Token]:
     """Tokens of one answer. Raises LimitExceeded when there are too many of them."""
     tokens: list[Token] = []
-    _scan(strip_wrapping(to_latex(text)), tokens, 0)
-    return _merge(tokens)
+    latex = strip_wrapping(to_latex(text))
+    _scan(latex, tokens, 0)
+    return _merge(tokens) if "circ" in latex or "deg" in latex else tokens
 
 
 _WRAPPERS: Final = frozenset("$\\()[]*_.,;:\"'`")
@@ -131,7 +135,7 @@ def _scan(text: str, tokens: list[Token], depth: int) -> None:
     length = len(text)
     spaced = False
     brackets = 0
-    match_at = _SCAN.match
+    match_at = (_SCAN_ALL if "." in text or "_" in text else _SCAN).match
     append = tokens.append
     while position < length:
         found = match_at(text, position)
@@ -323,13 +327,13 @@ def _word(lexeme: str, tokens: list[Token], spaced: bool) -> None:
 
 def _number(lexeme: str, tokens: list[Token], spaced: bool, in_brackets: bool) -> None:
     """One number with separators, or the several numbers that it turns out to be."""
-    whole_part, point, decimals = lexeme.partition(".")
-    if "\\" in decimals:
-        lexeme = whole_part + point + decimals.replace("\\,", "")
     if lexeme.isdigit():
         _check_digits(lexeme)
         tokens.append(Token(NUM, lexeme, spaced))
         return
+    whole_part, point, decimals = lexeme.partition(".")
+    if "\\" in decimals:
+        lexeme = whole_part + point + decimals.replace("\\,", "")
     parts = _GROUPS.split(lexeme)
     if len(parts) == 1:
         _check_digits(lexeme)
@@ -424,10 +428,13 @@ def _merge(tokens: list[Token]) -> list[Token]:
 def canonical_key(tokens: list[Token]) -> str:
     """One string per notation-independent answer; equal keys mean equal answers."""
     pieces: list[str] = []
-    for token in tokens:
-        if token.spaced and token.kind in (NUM, WORD) and pieces:
-            pieces.append(" ")
-        pieces.append(token.text)
-        if token.kind in (COMMAND, LETTER) and len(token.text) > 1:
-            pieces.append(" ")
+    for kind, text, spaced, _ in tokens:
+        if kind == OPERATOR:
+            pieces.append(text)
+        elif kind == COMMAND or (kind == LETTER and len(text) > 1):
+            pieces.append(text + " ")
+        elif spaced and (kind == NUM or kind == WORD) and pieces:  # noqa: SIM109
+            pieces.append(" " + text)
+        else:
+            pieces.append(text)
     return "".join(pieces)

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 
 _CACHED_REFERENCES = 8192
 _SHORT = 60
+_OUTCOMES = {
+    True: (Outcome.CORRECT, "matches"),
+    False: (Outcome.INCORRECT, "is not"),
+    None: (Outcome.UNDECIDED, "may or may not be"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,11 +160,8 @@ class MathVerifier:
     def _verdict(
         self, judgement: Judgement, reading: Reading, prepared: PreparedReference, index: int
     ) -> Verdict:
-        outcome = {True: Outcome.CORRECT, False: Outcome.INCORRECT, None: Outcome.UNDECIDED}[
-            judgement.equal
-        ]
+        outcome, relation = _OUTCOMES[judgement.equal]
         answer, reference = _short(reading.text), _short(prepared.readings[index].text)
-        relation = {True: "matches", False: "is not", None: "may or may not be"}[judgement.equal]
         several = len(prepared.references) > 1
         return Verdict(
             outcome,
@@ -219,6 +221,8 @@ def _is_prose(reading: Reading, prepared: PreparedReference) -> bool:
 
 
 def _short(text: str) -> str:
+    if len(text) < _SHORT and text.isprintable() and "  " not in text:
+        return text.strip()
     line = " ".join(text[: 2 * _SHORT].split())
     return line if len(line) <= _SHORT else line[: _SHORT - 3] + "..."
 
