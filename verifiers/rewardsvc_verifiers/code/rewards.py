@@ -59,7 +59,7 @@ def group_pass_rates(group: Sequence[Verdict]) -> dict[str, float]:
     return rates
 
 
-def test_weights(
+def difficulty_weights(
     pass_rates: Mapping[str, float], *, alpha: float = 2.0, sigma: float = 0.1, delta: float = 1e-6
 ) -> dict[str, float]:
     """VeRPO's weight of each test, normalised to sum to 1.
@@ -95,9 +95,6 @@ def test_weights(
     return {name: raw.get(name, 0.0) / total if total else 0.0 for name in pass_rates}
 
 
-test_weights.__test__ = False  # type: ignore[attr-defined] # pytest would take it for a test
-
-
 def difficulty_weighted(
     group: Sequence[Verdict], estimate: PassRates | None = None, *, alpha: float = 2.0,
     sigma: float = 0.1,
@@ -107,7 +104,7 @@ def difficulty_weighted(
     Args:
         group: the verdicts on the responses to one prompt.
         estimate: rates over earlier groups, blended in; without it the group's own decide.
-        alpha, sigma: see `test_weights`.
+        alpha, sigma: see `difficulty_weights`.
 
     Returns:
         A reward in [0, 1] for each response. None for one of which no weighted test could be
@@ -118,7 +115,7 @@ def difficulty_weighted(
     constant = {name for name, rate in rates.items() if rate in (0.0, 1.0)}
     blended = estimate.blended(rates, len(group)) if estimate is not None else rates
     usable = {name: rate for name, rate in blended.items() if name not in constant}
-    weights = test_weights(usable, alpha=alpha, sigma=sigma)
+    weights = difficulty_weights(usable, alpha=alpha, sigma=sigma)
     rewards: list[float | None] = []
     for verdict in group:
         known = {name: result for name in weights if (result := _result(verdict, name)) is not None}
