@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - programs read best unbroken
 """Programs that try to forge a verdict, one set per kind of test. None may ever be `correct`.
 
 The task is always the same: `f(n)` must return `n + 1` (for pytest, `Counter` must count).

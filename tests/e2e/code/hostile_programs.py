@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - programs read best unbroken
 """Hostile programs, and how each must end. Each is run once, on input `7`, expecting `42`.
 
 `statuses` are those allowed; `levels` the levels at which the program is expected to end so

@@ -99,9 +99,9 @@ async def test_a_bad_suite_is_that_samples_error_and_says_why(start_server, conn
     answer = await stub.Score(request("code", bad, unknown, missing))
     results = [group.results[0] for group in answer.groups]
     assert [result.status for result in results] == [ERROR] * 3
-    assert "'output' is missing" in results[0].reason
-    assert "'nonsense' is unknown" in results[1].reason
-    assert "needs a reference with tests" in results[2].reason
+    assert "'output' is missing" in results[0].status_reason
+    assert "'nonsense' is unknown" in results[1].status_reason
+    assert "needs a reference with tests" in results[2].status_reason
 
 
 async def test_identical_requests_are_answered_from_the_cache(start_server, connect):
