@@ -1,6 +1,7 @@
 r"""Accuracy and CPU cost of the math verifier against math-verify: same pairs, same run.
 
     python tests/benchmarks/math_peers.py [--per-family 12] [--seed 4711] [--peer-limit 5]
+    python tests/benchmarks/math_peers.py --pairs tests/unit/math/math_pairs.tsv
 
 CPU time is `time.process_time`, and for the worker processes what /proc says (the pool's
 start is stated apart). Every answer stands in a box at
@@ -92,9 +93,14 @@ def main() -> None:
     parser.add_argument("--per-family", type=int, default=12)
     parser.add_argument("--seed", type=int, default=4711)
     parser.add_argument("--peer-limit", type=int, default=5)
+    parser.add_argument("--pairs", type=Path, help="tests/unit/math/math_pairs.tsv or alike")
     options = parser.parse_args()
-    pairs = list(labelled_pairs(options.seed, options.per_family))
-    print(f"{len(pairs)} generated pairs, seed {options.seed}, {options.per_family} per family\n")
+    if options.pairs:
+        pairs = read_pairs(options.pairs)
+        print(f"{len(pairs)} pairs of {options.pairs.name}\n")
+    else:
+        pairs = list(labelled_pairs(options.seed, options.per_family))
+        print(f"{len(pairs)} generated pairs, seed {options.seed}, {options.per_family} a family\n")
 
     run_ours(pairs[:50], None)
     run_peer(pairs[:5], options.peer_limit)
@@ -114,6 +120,16 @@ def main() -> None:
     _print_summary(pairs, [off, on, peer])
     _print_stages(pairs, off.verdicts, off.costs, on.verdicts)
     _print_families(pairs, on.outcomes, peer.outcomes)
+
+
+def read_pairs(path: Path) -> list[LabelledPair]:
+    """Hand-written pairs: verdict, kind, reference, answer; what is neither is left out."""
+    rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
+    return [
+        LabelledPair(reference, answer, verdict == "equal", kind, "")
+        for verdict, kind, reference, answer in rows
+        if verdict in ("equal", "different")
+    ]
 
 
 @dataclass
