@@ -8,6 +8,10 @@ from typing import Any
 MODES: dict[str, Callable[[Any, dict[str, Any]], int]] = {}
 
 
+def prepare() -> None:
+    """Nothing to prepare."""
+
+
 def load(source: bytes, arguments: dict[str, Any]) -> bytes:
     """Takes any source."""
     return source

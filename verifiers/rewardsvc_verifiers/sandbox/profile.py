@@ -14,7 +14,8 @@ class Profile:
 
     Attributes:
         name: for messages.
-        programs: module with `MODES`, the functions a test child may be asked to run.
+        programs: module with `prepare` (called once in the zygote), `load` (a job's source, in
+            the runner) and `MODES` (the functions a test child may be asked to run).
         preload: modules imported before privileges are dropped; jobs get them for free.
         import_paths: `sys.path` entries that preloading needs beyond the standard library.
         read: paths shown read-only.

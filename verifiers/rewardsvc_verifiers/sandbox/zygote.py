@@ -84,6 +84,7 @@ def _start(package_parent: str, level: Level, profile: Profile) -> tuple[Confine
     modes = importlib.import_module(profile.programs)
     for name in profile.preload:
         importlib.import_module(name)
+    modes.prepare()
     sys.path[:] = [path for path in sys.path if path not in own_paths]
     read = (*_library_paths(), *profile.read)
     if level in (Level.FULL, Level.NAMESPACES):

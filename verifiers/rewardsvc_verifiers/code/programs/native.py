@@ -10,6 +10,10 @@ _EXIT_COMPILER = 1
 _RESULT = 3
 
 
+def prepare() -> None:
+    """Nothing to prepare."""
+
+
 def load(source: bytes, arguments: dict[str, Any]) -> bytes:
     """Keeps the source for the compiler."""
     return source

@@ -31,6 +31,8 @@ for _name in ("exit", "quit"):
     setattr(builtins, _name, _sitebuiltins.Quitter(_name, "Ctrl-D (i.e. EOF)"))
 
 _exit = os._exit
+OWN_MODULES: tuple[str, ...] = ()
+"""Names of this package's loaded modules; set by `prepare` in the zygote."""
 _hidden: list[types.ModuleType] = []
 """Kept alive: taking a module apart touches every page it is on."""
 EXIT_EXCEPTION = 1
@@ -46,13 +48,19 @@ class Source:
     text: str
 
 
+def prepare() -> None:
+    """Called in the zygote once everything is imported."""
+    global OWN_MODULES
+    OWN_MODULES = tuple(key for key in sys.modules if key.startswith("rewardsvc_verifiers"))
+    warnings.simplefilter("ignore")
+
+
 def load(source: bytes, arguments: dict[str, Any]) -> Any:
     """Compiles the source, or for a grader prepares its tests.
 
     Raises:
         LoadError: it does not compile; the message is the compiler's.
     """
-    warnings.simplefilter("ignore")
     try:
         text = source.decode()
         if arguments.get("grader"):
@@ -60,9 +68,9 @@ def load(source: bytes, arguments: dict[str, Any]) -> Any:
         compiled = Source(compile_source(text), text)
     except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as error:
         raise LoadError(f"{type(error).__name__}: {error}") from None
-    # Our own modules, out of the program's way. Once, here: walking the table in each child
-    # would touch, and so copy, hundreds of its pages.
-    for key in [key for key in sys.modules if key.startswith("rewardsvc_verifiers")]:
+    # Our own modules, out of the program's way. Once, here, and from a list made before the
+    # fork: walking the table would touch, and so copy, hundreds of its pages.
+    for key in OWN_MODULES:
         _hidden.append(sys.modules.pop(key))
     return compiled
 
@@ -117,7 +125,6 @@ def _fresh_main(name: str, source: Source) -> types.ModuleType:
     sys.argv = [FILE_NAME]
     lines = source.text.splitlines(keepends=True)
     linecache.cache[FILE_NAME] = (len(source.text), None, lines, FILE_NAME)
-    warnings.simplefilter("ignore")
     return module
 
 
