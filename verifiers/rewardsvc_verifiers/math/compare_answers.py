@@ -131,7 +131,15 @@ def _judge_words(reference: Reading, answer: Reading, policy: MathPolicy) -> Jud
         if phrase == "no solution" and other.node.kind == tree.EMPTY_SET:
             return equal(TYPED, "both say that there is no solution")
         return different(TYPED, f"{_short(words)!r} is no value")
-    if is_synonym(words) and other.node is not None and number_word(words) is None:
+    has_text = other.node is not None and any(
+        part.kind == tree.TEXT for part in tree.walk(other.node)
+    )
+    if (
+        is_synonym(words)
+        and other.node is not None
+        and not has_text
+        and (number_word(words) is None)
+    ):
         return different(TYPED, f"{_short(words)!r} is no value")
     return unknown("one is in words, the other is not", TYPED)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rewardsvc_verifiers.math import groups, tree
 from rewardsvc_verifiers.math.compare_base import ComparisonBase
 from rewardsvc_verifiers.math.equations import judge_equations, judge_inequalities
+from rewardsvc_verifiers.math.inequalities import MIRROR
 from rewardsvc_verifiers.math.intervals import NoRegion, Region
 from rewardsvc_verifiers.math.judgement import (
     TYPED,
@@ -92,11 +93,23 @@ class RegionComparison(ComparisonBase):
             if reference.name == answer.name == "=":
                 return judge_equations(reference, answer)
             if len(reference.args) == len(answer.args) == 2:
+                if self._same_sides(reference, answer):
+                    return equal(TYPED, "both sides of the relations agree")
                 return judge_inequalities(reference, answer)
             return unknown("chains of relations that are not written alike")
         if answer.kind == tree.RELATION:
             return self._value_of_relation(answer, reference, True)
         return self._value_of_relation(reference, answer, False)
+
+    def _same_sides(self, reference: Node, answer: Node) -> bool:
+        """Whether the sides agree, read from the left or, mirrored, from the right."""
+        left, right = reference.args
+        first, second = answer.args
+        if MIRROR.get(answer.name, "") == reference.name:
+            first, second = second, first
+        elif answer.name != reference.name:
+            return False
+        return bool(self.judge(left, first).equal) and bool(self.judge(right, second).equal)
 
     def _value_of_relation(self, relation: Node, value: Node, in_answer: bool) -> Judgement:
         """A chain such as 2 + 3 = 5 or x^2 + 1 = 5 against a value."""

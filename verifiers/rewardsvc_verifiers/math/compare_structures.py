@@ -146,7 +146,7 @@ class StructureComparison(ComparisonBase):
         )
         if collection.kind in _COLLECTIONS:
             items = groups.distinct(collection.args, self.judge)
-            if len(items) == 1 and (collection.kind == tree.SET or collection.name == "pm"):
+            if len(items) == 1 and (collection.kind == tree.SET or collection.name in ("pm", "or")):
                 pair = (items[0], value) if collection is reference else (value, items[0])
                 return self.judge(*pair)
             if collection.name == "where":

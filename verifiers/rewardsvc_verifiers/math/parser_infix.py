@@ -178,7 +178,9 @@ class InfixParser(ParserBase):
                 names.add(CONNECTIVES[token.text])
             else:
                 break
-            if self.peek().kind == "end" and token.text in (",", ";"):
+            following = self.peek()
+            at_end = following.kind == "end" or following.text in ("&", "\\\\")
+            if token.text in (",", ";") and (at_end or following.text.startswith("end:")):
                 break
             items.append(self.expression(SEPARATOR))
             if len(items) > tree.MAXIMUM_MATRIX_CELLS:

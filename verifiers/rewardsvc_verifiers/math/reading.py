@@ -224,7 +224,11 @@ def _trees(tokens: list[Token]) -> tuple[Node | None, Node | None, str]:
     if not tokens:
         raise NotMathematics("nothing is written")
     tokens = _french_intervals(_without_label(tokens))
-    if all(token.kind in (WORD, TEXTUAL) for token in tokens):
+    worded = sum(token.kind in (WORD, TEXTUAL) for token in tokens)
+    commas = worded > 1 and all(
+        token.kind in (WORD, TEXTUAL) or token.text in (",", ";", "'") for token in tokens
+    )
+    if worded == len(tokens) or commas:
         return _from_words(tokens)
     try:
         node = parse_tokens(tokens)
@@ -265,7 +269,8 @@ def _without_label(tokens: list[Token]) -> list[Token]:
         if token.kind in (WORD, TEXTUAL):
             last = token.text.split()[-1].lower() if token.text.split() else ""
             if last in _LABEL_VERBS and 0 < index + 1 < len(tokens):
-                if index == 0 and " " not in token.text:
+                negated = tokens[index + 1].text.lower().startswith("not")
+                if negated or (index == 0 and " " not in token.text):
                     return tokens
                 return tokens[index + 1 :]
         elif token.kind != LETTER and not (token.kind == OPERATOR and token.text in "',"):

@@ -50,7 +50,6 @@ class Token(NamedTuple):
 
 END_TOKEN: Final = Token(END, "")
 
-_SPACE = r"(?:\s|\\[,;:!>\s]|~|\\(?:quad|qquad|thinspace|medspace|thickspace|enspace)(?![A-Za-z]))"
 _SPACE: Final = r"(?P<space>(?:\s|~|\\[,;:!>\s])+)"
 _RARE: Final = r"""
   | (?P<repeating>\d*\.\d*(?:\\(?:overline|bar|dot|overdot)(?:\s*\d|\s*\{\s*\d+\s*\})|\(\d+\)
