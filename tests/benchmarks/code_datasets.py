@@ -40,7 +40,7 @@ def mutants(source: str, count: int, chance: random.Random) -> list[str]:
     places = [
         index for index, node in enumerate(ast.walk(tree))
         if type(node) in _SWAPS
-        or isinstance(node, ast.Constant) and type(node.value) in (int, bool)
+        or (isinstance(node, ast.Constant) and type(node.value) in (int, bool))
     ]  # fmt: skip
     made = []
     for place in chance.sample(places, min(count, len(places))):
@@ -128,9 +128,8 @@ def measure(name: str, tasks: list[tuple[str, str, str, TestSuite]], options: An
                 f"# {case[0]} {case[4]}: plain {runner}, {verdict.outcome}: {verdict.reason[:200]}"
             )
     for (kind, passes, outcome), count in sorted(table.items()):
-        print(
-            f"| {name} | {level} | {kind} | {'accepts' if passes else 'rejects'} | {outcome} | {count} |"
-        )
+        runner = "accepts" if passes else "rejects"
+        print(f"| {name} | {level} | {kind} | {runner} | {outcome} | {count} |")
     print(f"# {name}: {sum(len(verdict.tests) for verdict in verdicts)} tests run")
 
 

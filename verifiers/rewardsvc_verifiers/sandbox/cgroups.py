@@ -9,10 +9,15 @@ there rlimits bound each process, and since a program cannot fork, one process i
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 from pathlib import Path
 
 _ROOT = Path("/sys/fs/cgroup")
+LEAF_MEMORY_BYTES = 8 << 30
+"""Over a zygote and its jobs together; each process's own bound is an rlimit."""
+LEAF_PROCESSES = 512
+_numbers = itertools.count()
 _NEEDED = frozenset({"memory", "pids"})
 
 
@@ -40,9 +45,21 @@ def create_leaf(parent: Path, name: str, *, memory_bytes: int, processes: int) -
     return leaf
 
 
-def enter(leaf: Path, pid: int) -> None:
-    """Moves a process, and so its future children, into the leaf."""
-    (leaf / "cgroup.procs").write_text(str(pid))
+def lease(root: Path = _ROOT, membership: Path = Path("/proc/self/cgroup")) -> Path | None:
+    """A fresh bounded leaf for one zygote; None where nothing is delegated."""
+    parent = delegated(root, membership)
+    if parent is None:
+        return None
+    name = f"rewardsvc-{os.getpid()}-{next(_numbers)}"
+    try:
+        return create_leaf(parent, name, memory_bytes=LEAF_MEMORY_BYTES, processes=LEAF_PROCESSES)
+    except OSError:
+        return None
+
+
+def enter(leaf: Path) -> None:
+    """Moves the calling process, and so its future children, into the leaf."""
+    (leaf / "cgroup.procs").write_text("0")
 
 
 def remove(leaf: Path) -> None:

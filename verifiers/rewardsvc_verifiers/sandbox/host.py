@@ -27,7 +27,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from rewardsvc_verifiers.sandbox import channel, privileges
+from rewardsvc_verifiers.sandbox import cgroups, channel, privileges
 from rewardsvc_verifiers.sandbox.levels import Level
 from rewardsvc_verifiers.sandbox.profile import MEBIBYTE, Profile
 
@@ -35,7 +35,7 @@ _PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
 _BOOTSTRAP = (
     "import sys; sys.path.insert(0, sys.argv[1]);"
     "from rewardsvc_verifiers.sandbox.zygote import main;"
-    "main(sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4]))"
+    "main(sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4]), sys.argv[5])"
 )
 # No secret of the service's environment reaches a program; hashing is reproducible.
 _ENVIRONMENT = {
@@ -109,6 +109,8 @@ class Zygote:
     level: Level
     process: subprocess.Popen[bytes]
     control: socket.socket
+    leaf: Path | None = None
+    """The cgroup of this zygote and its jobs, where a subtree is delegated."""
     _next_job: int = 0
     _ended: dict[int, int] = field(default_factory=dict)
     _open: set[int] = field(default_factory=set)
@@ -121,14 +123,15 @@ class Zygote:
             SandboxError: it could not start, or could not reach `level`; says why.
         """
         ours, theirs = channel.pair()
+        leaf = cgroups.lease() if level is Level.FULL else None
         with theirs:
             process = subprocess.Popen(
                 [sys.executable, "-s", "-S", "-B", "-c", _BOOTSTRAP, _PACKAGE_PARENT,
-                 str(int(level)), profile.to_json(), str(theirs.fileno())],
+                 str(int(level)), profile.to_json(), str(theirs.fileno()), str(leaf or "")],
                 env=_ENVIRONMENT, pass_fds=(theirs.fileno(),), cwd="/",
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             )  # fmt: skip
-        zygote = cls(profile, level, process, ours)
+        zygote = cls(profile, level, process, ours, leaf)
         try:
             message = zygote._receive(_START_SECONDS)
             if "ready" not in message:
@@ -159,6 +162,8 @@ class Zygote:
         self.control.close()
         self.process.kill()
         self.process.wait()
+        if self.leaf is not None:
+            cgroups.remove(self.leaf)
 
     def job(self) -> Job:
         """Forks a runner and waits until it is confined; SandboxError when it cannot be."""

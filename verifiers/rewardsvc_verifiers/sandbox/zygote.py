@@ -20,9 +20,11 @@ import socket
 import sys
 import sysconfig
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from rewardsvc_verifiers.sandbox import (
+    cgroups,
     channel,
     landlock,
     linux,
@@ -63,10 +65,16 @@ class Confinement:
     pid_namespace: int | None
 
 
-def main(package_parent: str, level: int, profile_json: str, descriptor: int) -> None:
-    """Entry point of the process; never returns normally before its channel closes."""
+def main(package_parent: str, level: int, profile_json: str, descriptor: int, leaf: str) -> None:
+    """Entry point of the process; never returns normally before its channel closes.
+
+    Args:
+        leaf: the cgroup to enter; empty for none.
+    """
     control = socket.socket(fileno=descriptor)
     try:
+        if leaf:
+            cgroups.enter(Path(leaf))
         confinement, modes = _start(package_parent, Level(level), Profile.from_json(profile_json))
     except Exception as error:
         with contextlib.suppress(channel.ChannelClosedError):
