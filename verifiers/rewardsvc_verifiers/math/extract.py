@@ -239,6 +239,26 @@ def _first_sentence(line: str) -> str:
     return line
 
 
+_SPEAKING = frozenset(
+    [
+        "i",
+        "we",
+        "you",
+        "my",
+        "our",
+        "it's",
+        "i'm",
+        "don't",
+        "can't",
+        "cannot",
+        "sorry",
+        "unable",
+        "unsure",
+    ]
+)
+"""Words of somebody who talks: a text with one of them is no bare answer."""
+
+
 def _bare(text: str) -> Extraction | None:
     """The whole response, when it is one short line that can be an answer and no sentence."""
     stripped = text.strip()
@@ -248,6 +268,8 @@ def _bare(text: str) -> Extraction | None:
         return None
     words = [word for word in stripped.split() if word.strip(".,").isalpha() and len(word) > 1]
     if len(words) > _BARE_WORDS or ". " in stripped or stripped.endswith("?"):
+        return None
+    if words and not _SPEAKING.isdisjoint(stripped.lower().rstrip(".!").split()):
         return None
     return Extraction(stripped, "bare")
 
