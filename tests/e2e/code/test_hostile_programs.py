@@ -13,6 +13,7 @@ from hostile_programs import (
     CONTROLS,
     FILE_CONTROLS,
     IMPORT_CONTROLS,
+    RESOURCES,
     Hostile,
 )
 from processes import descendants, eventually, resident_bytes
@@ -22,16 +23,17 @@ from rewardsvc_verifiers.sandbox.levels import Level
 Make = Callable[[Level], CodeVerifier]
 SUITE = TestSuite.stdio([("7", "42")], extraction="whole", limits=LIMITS)
 SECRET_SUITE = TestSuite.stdio([("7", "SECRET-EXPECTED-42")], extraction="whole", limits=LIMITS)
-_SLOW = {"time_limit"}
 
 
 def _cases() -> list[object]:
     cases = []
     for level in sorted(Level, reverse=True):
         for program in ALL:
-            # The slow ones bound CPU and time by rlimits, which all levels share.
-            slow = level in (Level.NAMESPACES, Level.RLIMITS) and _SLOW & set(program.statuses)
-            if not slow and (program.levels is None or level in program.levels):
+            # Resources are bounded by rlimits, which all levels share: two levels will do.
+            shared = level in (Level.NAMESPACES, Level.RLIMITS) and (
+                program in RESOURCES or "time_limit" in program.statuses
+            )
+            if not shared and (program.levels is None or level in program.levels):
                 cases.append(pytest.param(level, program, id=f"{level.name}-{program.name}"))
     return cases
 
@@ -39,8 +41,6 @@ def _cases() -> list[object]:
 @pytest.mark.parametrize(("level", "program"), _cases())
 def test_ends_as_it_must(verifiers: Make, tests_file: Path, level: Level, program: Hostile) -> None:
     verifier = verifiers(level)
-    warm = verifier.verify("print(int(input()) * 6)", SUITE)
-    assert warm.outcome == "correct", warm.reason
     before = descendants()
     source = program.source.replace("TESTS_FILE", repr(str(tests_file)))
     suite = SECRET_SUITE if program.name == "search_frames" else SUITE

@@ -87,10 +87,14 @@ def test_processes_and_signals() -> None:
     assert refused(RUNNER, "clone3") == errno.ENOSYS
     assert refused(CHILD, "clone", 17) == errno.EPERM
     assert refused(CHILD, "clone", linux.CLONE_THREAD) is None
-    assert refused(CHILD, "kill", 4321, 9) is None
+    assert refused(CHILD, "kill", 4321, 15) is None
+    assert refused(CHILD, "kill", 4321, 9) == errno.EPERM
+    assert refused(CHILD, "tgkill", 4321, 4322, 10) is None
+    assert refused(CHILD, "tgkill", 4321, 4322, 9) == errno.EPERM
+    assert refused(CHILD, "timer_create") == errno.EPERM
     for pid in (-1, 0, 1, 4320, 4322):
-        assert refused(CHILD, "kill", pid, 9) == errno.EPERM
-        assert refused(CHILD, "tgkill", pid, pid, 9) == errno.EPERM
+        assert refused(CHILD, "kill", pid, 15) == errno.EPERM
+        assert refused(CHILD, "tgkill", pid, pid, 15) == errno.EPERM
     assert refused(CHILD, "prlimit64", 1) == errno.EPERM
 
 

@@ -115,6 +115,7 @@ def runner_rules() -> dict[str, Rule]:
     return rules
 
 
+_OWN_SIGNALS = tuple(signal for signal in range(65) if signal != 9)
 # PR_SET_NAME, PR_GET_NAME, PR_GET_DUMPABLE, PR_GET_SECCOMP, PR_SET_VMA (names of mappings).
 _PRCTL = (15, 16, 3, 21, 0x53564D41)
 
@@ -127,16 +128,18 @@ def child_rules(pid: int, *, may_execute_fd: int | None = None) -> dict[str, Rul
         may_execute_fd: the descriptor of the one executable it may become (a sealed memfd or
             an interpreter), or None when it may not execute anything.
     """
-    own = Allow(((0, 0xFFFFFFFF, (pid,)),))
+    # Not SIGKILL: a program that ended by it was ended from outside, and is run again.
+    own = Allow(((0, 0xFFFFFFFF, (pid,)), (1, 0xFFFFFFFF, _OWN_SIGNALS)))
+    own_thread = Allow(((0, 0xFFFFFFFF, (pid,)), (2, 0xFFFFFFFF, _OWN_SIGNALS)))
     rules: dict[str, Rule] = dict.fromkeys(
         ("fork", "vfork", "execve", "execveat", "seccomp", "landlock_create_ruleset",
          "landlock_add_rule", "landlock_restrict_self", "pidfd_open", "pidfd_send_signal",
-         "setpgid", "sched_setaffinity"),
+         "setpgid", "sched_setaffinity", "timer_create"),
         Deny(),
     )  # fmt: skip
     rules["clone"] = Allow(((0, linux.CLONE_THREAD, (linux.CLONE_THREAD,)),))
-    rules["kill"] = rules["tgkill"] = rules["rt_sigqueueinfo"] = own
-    rules["rt_tgsigqueueinfo"] = own
+    rules["kill"] = rules["rt_sigqueueinfo"] = own
+    rules["tgkill"] = rules["rt_tgsigqueueinfo"] = own_thread
     rules["prlimit64"] = Allow(((0, 0xFFFFFFFF, (0, pid)),))
     rules["prctl"] = Allow(((0, 0xFFFFFFFF, _PRCTL),))
     if may_execute_fd is not None:
