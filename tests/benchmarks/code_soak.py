@@ -22,13 +22,12 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     seconds = options.minutes * 60
-    with CodeVerifier(workers=options.workers) as verifier:
-        readings = soak.run(verifier, seconds, every=max(5.0, seconds / 12))
-    columns = list(readings.rows[0])
+    columns = ("seconds", "jobs", "descriptors", "processes", "resident MiB", "sandbox MiB",
+               "own mounts")  # fmt: skip
     print("| " + " | ".join(columns) + " |")
     print("|" + "---|" * len(columns))
-    for row in readings.rows:
-        print("| " + " | ".join(f"{row[column]:.6g}" for column in columns) + " |")
+    with CodeVerifier(workers=options.workers) as verifier:
+        readings = soak.run(verifier, seconds, every=max(5.0, seconds / 12), echo=True)
     print(f"misjudged: {len(readings.wrong)}", *readings.wrong[:10], sep="\n")
 
 

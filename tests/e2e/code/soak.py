@@ -43,6 +43,8 @@ class Readings:
     jobs: int = 0
     wrong: list[str] = field(default_factory=list)
     rows: list[dict[str, float]] = field(default_factory=list)
+    echo: bool = False
+    """Whether to print each reading as it is taken."""
 
     def note(self, seconds: float, processes: int) -> None:
         """Adds a reading."""
@@ -54,9 +56,11 @@ class Readings:
                 "processes": processes,
                 "resident_mebibytes": resident_bytes() / (1 << 20),
                 "sandbox_mebibytes": _resident_below(),
-                "tmpfs_mounts": _mounts(),
+                "own_mounts": _mounts(),
             }
         )
+        if self.echo:
+            print("| " + " | ".join(f"{value:.6g}" for value in self.rows[-1].values()) + " |")
 
 
 def _resident_below() -> float:
@@ -77,9 +81,9 @@ def _mounts() -> int:
         return sum(1 for _ in stream)
 
 
-def run(verifier: CodeVerifier, seconds: float, every: float) -> Readings:
+def run(verifier: CodeVerifier, seconds: float, every: float, *, echo: bool = False) -> Readings:
     """Loads the verifier for so long, reading every so often with the verifier at rest."""
-    readings = Readings()
+    readings = Readings(echo=echo)
     suites = (STDIO, FUNCTION, ASSERTS)
     hostile = itertools.cycle(itertools.product(HOSTILE, suites))
     for suite in suites:
