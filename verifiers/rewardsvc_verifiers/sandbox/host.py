@@ -30,6 +30,7 @@ from typing import Any
 from rewardsvc_verifiers.sandbox import cgroups, channel, privileges
 from rewardsvc_verifiers.sandbox.levels import Level
 from rewardsvc_verifiers.sandbox.profile import MEBIBYTE, Profile
+from rewardsvc_verifiers.sandbox.starvation import starved
 
 _PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
 _BOOTSTRAP = (
@@ -328,7 +329,7 @@ class Job:
     def kill(self) -> Stop:
         """Kills the running child, after looking whether it idled or was kept from running."""
         wall = time.monotonic() - self._started
-        stop = Stop.STARVED if _starved(self._runner_pid, wall) else Stop.IDLE
+        stop = Stop.STARVED if starved(self._runner_pid, wall) else Stop.IDLE
         with contextlib.suppress(SandboxError):
             self._send({"op": "kill"})
         return stop
@@ -364,34 +365,6 @@ def _peer_pid(channel_socket: socket.socket) -> int:
         if kind == socket.SCM_CREDENTIALS and len(data) >= 4:
             return int(struct.unpack("i", data[:4])[0])
     return 0
-
-
-def _starved(runner_pid: int, wall: float) -> bool:
-    """Whether the runner's child was mostly runnable (running or queued) in its wall time.
-
-    Read from the scheduler's own account of each thread. Where there is none (gVisor), a
-    program that idles is told from one that starves by the pressure of the whole machine.
-    """
-    try:
-        children = _text(f"/proc/{runner_pid}/task/{runner_pid}/children").split()
-        busy = 0.0
-        for child in children:
-            for thread in os.listdir(f"/proc/{child}/task"):
-                running, queued, *_ = _text(f"/proc/{child}/task/{thread}/schedstat").split()
-                busy = max(busy, (int(running) + int(queued)) / 1e9)
-        return busy >= 0.5 * wall
-    except (OSError, ValueError):
-        pass
-    try:
-        some = _text("/proc/pressure/cpu").split("avg10=")[1].split()[0]
-        return float(some) > 20.0
-    except (OSError, ValueError, IndexError):
-        return os.getloadavg()[0] > 2.0 * (os.cpu_count() or 1)
-
-
-def _text(path: str) -> str:
-    with open(path) as stream:
-        return stream.read(4096)
 
 
 def _private_directory() -> str:
