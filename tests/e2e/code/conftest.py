@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from rewardsvc_verifiers.code import CodeVerifier, Limits, TestSuite
+from rewardsvc_verifiers.code import CodeVerifier, TestSuite
 from rewardsvc_verifiers.sandbox.host import SandboxError, Zygote
 from rewardsvc_verifiers.sandbox.levels import Level
 from rewardsvc_verifiers.sandbox.probe import capabilities
 from rewardsvc_verifiers.sandbox.profile import Profile
+from sandbox_limits import LIMITS
 
-LIMITS = Limits(cpu_seconds=1, wall_seconds=2, output_bytes=4 << 20, memory_bytes=512 << 20)
 _HARMLESS = {
     "fork": "import os\nos.fork()",
     "signal": "import os\nos.kill(-1, 0)",

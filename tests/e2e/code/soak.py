@@ -8,9 +8,9 @@ import time
 from dataclasses import dataclass, field
 
 from processes import descendants, eventually, open_descriptors, resident_bytes
-from rewardsvc_verifiers.code import CodeVerifier, Limits, TestSuite
+from rewardsvc_verifiers.code import CodeVerifier, TestSuite
+from sandbox_limits import LIMITS
 
-LIMITS = Limits(cpu_seconds=1, wall_seconds=2, output_bytes=4 << 20, memory_bytes=512 << 20)
 _OPTIONS = {"extraction": "whole", "limits": LIMITS}
 STDIO = TestSuite.stdio([("7", "42"), ("1", "6")], **_OPTIONS)
 FUNCTION = TestSuite.function("f", [([1], 2), ([5], 6)], **_OPTIONS)

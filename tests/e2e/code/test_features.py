@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib.util
 
 import pytest
-from conftest import LIMITS
 from rewardsvc_verifiers.code import CodeVerifier, TestSuite
+from sandbox_limits import LIMITS
 
 WHOLE = {"extraction": "whole", "limits": LIMITS}
 EVALPLUS = {

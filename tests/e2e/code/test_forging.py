@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from conftest import LIMITS
 from forging_programs import (
     ASSERTS,
     ASSERTS_ONLY,
@@ -21,6 +20,7 @@ from forging_programs import (
 from rewardsvc_verifiers.code import CodeVerifier, TestSuite
 from rewardsvc_verifiers.code.languages import language
 from rewardsvc_verifiers.sandbox.levels import Level
+from sandbox_limits import LIMITS
 
 Make = Callable[[Level], CodeVerifier]
 OPTIONS = {"extraction": "whole", "limits": LIMITS}

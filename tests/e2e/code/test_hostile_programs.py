@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import LIMITS
 from hostile_programs import (
     ALL,
     CONTROLS,
@@ -19,6 +18,7 @@ from hostile_programs import (
 from processes import descendants, eventually, resident_bytes
 from rewardsvc_verifiers.code import CodeVerifier, TestSuite
 from rewardsvc_verifiers.sandbox.levels import Level
+from sandbox_limits import LIMITS
 
 Make = Callable[[Level], CodeVerifier]
 SUITE = TestSuite.stdio([("7", "42")], extraction="whole", limits=LIMITS)
