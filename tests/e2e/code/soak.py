@@ -7,9 +7,9 @@ import os
 import time
 from dataclasses import dataclass, field
 
-from processes import descendants, eventually, open_descriptors, resident_bytes
 from rewardsvc_verifiers.code import CodeVerifier, TestSuite
 from sandbox_limits import LIMITS
+from sandbox_processes import descendants, eventually, open_descriptors, resident_bytes
 
 _OPTIONS = {"extraction": "whole", "limits": LIMITS}
 STDIO = TestSuite.stdio([("7", "42"), ("1", "6")], **_OPTIONS)

@@ -15,10 +15,10 @@ from hostile_programs import (
     RESOURCES,
     Hostile,
 )
-from processes import descendants, eventually, resident_bytes
 from rewardsvc_verifiers.code import CodeVerifier, TestSuite
 from rewardsvc_verifiers.sandbox.levels import Level
 from sandbox_limits import LIMITS
+from sandbox_processes import descendants, eventually, resident_bytes
 
 Make = Callable[[Level], CodeVerifier]
 SUITE = TestSuite.stdio([("7", "42")], extraction="whole", limits=LIMITS)
