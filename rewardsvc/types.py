@@ -329,6 +329,11 @@ class ScorerDescription:
     calibration: str = ""
     properties: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def facts(self) -> dict[str, str]:
+        """Kind, version and properties together."""
+        return {"kind": self.kind, "version": self.version, **self.properties}
+
 
 @dataclass(frozen=True, slots=True)
 class RewardDescription:

@@ -107,6 +107,10 @@ class RewardServer:
             raise ConfigError("\n".join(str(error) for error in errors.exceptions)) from errors
         for pipeline in self._pipelines.values():
             pipeline.refresh()
+        for slot in self._slots.values():
+            scorer = slot.scorer.describe()
+            self.metrics.describe_scorer(scorer)
+            log.info("scorer is warm", scorer=scorer.name, **scorer.facts)
         self._servicer.ready = True
         await self._health.set(SERVICE, _SERVING)
         log.info("ready", rewards=sorted(self._pipelines))

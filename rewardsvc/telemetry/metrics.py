@@ -8,7 +8,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 from rewardsvc.batching.observer import DropReason
-from rewardsvc.types import Result, Status
+from rewardsvc.types import Result, ScorerDescription, Status
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 _SAMPLES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096)
@@ -99,11 +99,22 @@ class Metrics:
             "rewardsvc_queue_depth", "Samples waiting.", ["scorer"], registry=registry
         )
 
+        self._properties = Gauge(
+            "rewardsvc_scorer_property",
+            "1 for each fact about a scorer, such as its version or isolation level.",
+            ["scorer", "property", "value"],
+            registry=registry,
+        )
         self._children: dict[tuple[Any, ...], Any] = {}
 
     def watch_queue(self, scorer: str, depth: Callable[[], float]) -> None:
         """Reads a batcher's queue depth whenever metrics are collected."""
         self._queue_depth.labels(scorer).set_function(depth)
+
+    def describe_scorer(self, scorer: ScorerDescription) -> None:
+        """Shows what is known of a scorer once it has loaded."""
+        for name, value in scorer.facts.items():
+            self._properties.labels(scorer.name, name, value).set(1)
 
     def serve(self, address: str) -> Callable[[], None]:
         """Offers `/metrics` at `host:port`; returns what stops it."""

@@ -101,6 +101,8 @@ async def test_metrics_tell_of_calls_samples_and_batches(start_server, connect):
     assert 'rewardsvc_batch_samples_sum{scorer="scripted"} 2.0' in page
     assert 'rewardsvc_queue_depth{scorer="scripted"} 0.0' in page
     assert "rewardsvc_inference_seconds_count" in page
+    fact = 'property="version",scorer="scripted",value="scripted-1"'
+    assert f"rewardsvc_scorer_property{{{fact}}} 1.0" in page
 
 
 def free_port() -> int:
