@@ -103,8 +103,11 @@ class RewardServer:
             async with asyncio.TaskGroup() as starting:
                 for slot in self._slots.values():
                     starting.create_task(slot.scorer.start())
-        except* ConfigError as errors:
-            raise ConfigError("\n".join(str(error) for error in errors.exceptions)) from errors
+        except BaseExceptionGroup as group:
+            wrong, others = group.split(ConfigError)
+            if wrong is None or others is not None:
+                raise
+            raise ConfigError("\n".join(str(error) for error in wrong.exceptions)) from group
         for pipeline in self._pipelines.values():
             pipeline.refresh()
         for slot in self._slots.values():
