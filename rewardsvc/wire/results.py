@@ -62,15 +62,23 @@ def fill_results(
         if result.do_not_group_normalise:
             added.do_not_group_normalise = True
         if full:
-            _add_details(added, result)
+            timing = result.timing
+            if timing is not NO_TIMING:
+                timing_message = added.timing
+                timing_message.queue_seconds = timing.queue_seconds
+                timing_message.inference_seconds = timing.inference_seconds
+            if (
+                result.verdict is not None
+                or result.members
+                or result.components
+                or result.steps
+                or result.noise is not None
+                or result.disagreement is not None
+            ):
+                _add_details(added, result)
 
 
 def _add_details(message: result_pb2.Result, result: Result) -> None:
-    timing = result.timing
-    if timing is not NO_TIMING:
-        timing_message = message.timing
-        timing_message.queue_seconds = timing.queue_seconds
-        timing_message.inference_seconds = timing.inference_seconds
     if result.disagreement is not None:
         message.disagreement = result.disagreement
     if result.verdict is not None:
