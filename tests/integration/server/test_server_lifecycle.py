@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import socket
 import subprocess
 import urllib.request
@@ -118,6 +119,7 @@ def make_certificate(folder: Path, name: str) -> None:
     subprocess.run([*command.split(), *names, *files], check=True, capture_output=True)
 
 
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificates")
 async def test_tls(tmp_path):
     for name in ("server", "stranger"):
         await asyncio.to_thread(make_certificate, tmp_path, name)
