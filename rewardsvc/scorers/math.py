@@ -150,7 +150,11 @@ class MathScorer:
         reference = group.reference_of(response)
         if reference is None or not reference.answers:
             return f"The math scorer {self.name!r} needs a reference with at least one answer."
-        return self._verifier.attempt(response.text, self._verifier.prepare(reference.answers))
+        try:
+            prepared = self._verifier.prepare(reference.answers)
+        except ValueError as error:
+            return f"The math scorer {self.name!r} cannot use this reference: {error}"
+        return self._verifier.attempt(response.text, prepared)
 
     async def _settle(self, tasks: Sequence[SymbolicTask]) -> dict[int, Verdict]:
         """The verdict of each task by its id; undecided for what was not done in time."""

@@ -64,13 +64,16 @@ async def test_a_missing_reference_is_that_samples_error(start_server, connect):
     responses = (
         Response("without", r"\boxed{7}"),
         Response("empty", r"\boxed{7}", Reference()),
+        Response("blank", r"\boxed{7}", Reference((" ",))),
         Response("with", r"\boxed{7}", Reference(("7",))),
     )
     answer = await stub.Score(request("math", Group("g", "p", responses)))
-    without, empty, given = answer.groups[0].results
-    for result in (without, empty):
+    without, empty, blank, given = answer.groups[0].results
+    assert "needs a reference" in without.status_reason
+    assert "needs a reference" in empty.status_reason
+    assert "cannot use this reference: reference: it is empty" in blank.status_reason
+    for result in (without, empty, blank):
         assert result.status == ERROR
-        assert "needs a reference" in result.status_reason
         assert not result.HasField("reward")
     assert given.reward == 1.0
 
