@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import TypeAlias
 
 from rewardsvc_verifiers.verdict import Outcome, TestOutcome, TestStatus, Verdict
@@ -20,7 +21,9 @@ __all__ = [
     "Component",
     "Confidence",
     "Criterion",
+    "CriterionVerdict",
     "Detail",
+    "Evidence",
     "Group",
     "GroupScores",
     "MemberScore",
@@ -35,6 +38,7 @@ __all__ = [
     "Score",
     "ScoreOptions",
     "ScorerDescription",
+    "ShapingTerm",
     "Status",
     "Step",
     "TestOutcome",
@@ -42,7 +46,9 @@ __all__ = [
     "TestSuite",
     "Timing",
     "TokenIds",
+    "Usage",
     "Verdict",
+    "Vote",
 ]
 
 
@@ -133,6 +139,8 @@ class Reference:
     rubric: tuple[Criterion, ...] = ()
 
 
+_NO_VALUES: Mapping[str, float] = MappingProxyType({})
+
 # Response and Result are made for every sample of every request: a frozen dataclass takes
 # five times as long to make, so these two are immutable by convention only.
 
@@ -145,6 +153,8 @@ class Response:
     text: str | TokenIds
     reference: Reference | None = None
     """Takes the place of the group's reference for this response."""
+    values: Mapping[str, float] = _NO_VALUES
+    """Finite numbers that only the caller knows, by name, e.g. `log_ratio`, `tokens`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +166,8 @@ class Group:
     responses: tuple[Response, ...]
     reference: Reference | None = None
     domain: str = ""
+    size: int = 0
+    """Responses that the complete group has; 0: as many as are here."""
 
     def reference_of(self, response: Response) -> Reference | None:
         """What `response` is judged against: its own reference, else the group's."""
@@ -207,6 +219,69 @@ class Step:
     score: float | None = None
     outcome: Outcome | None = None
     critique: str = ""
+    reward: float | None = None
+    """What a trainer credits at the end of the step, for step-wise rewards."""
+
+
+@dataclass(frozen=True, slots=True)
+class CriterionVerdict:
+    """What a judge said of one criterion of a rubric."""
+
+    name: str
+    outcome: Outcome
+    score: float | None = None
+    """How far the criterion is met, in [0, 1]; None when it was not judged."""
+    weight: float = 1.0
+    hard_rule: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """One of several judgements that a score was made of."""
+
+    score: float | None
+    """What it said, in the scorer's unit; None for a missing vote."""
+    text: str = ""
+    """The critique or judgement as the model wrote it."""
+    failure: str = ""
+    """Why the vote is missing; empty when it counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a score cost."""
+
+    model_calls: int = 0
+    prompt_tokens: int = 0
+    cached_prompt_tokens: int = 0
+    completion_tokens: int = 0
+    answers_from_cache: int = 0
+    """Judgements taken from the service's own cache instead of a model call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a score rests on, beyond verdict, members and steps."""
+
+    attributes: Mapping[str, float] = _NO_VALUES
+    """A multi-attribute model's raw outputs by name."""
+    criteria: tuple[CriterionVerdict, ...] = ()
+    votes: tuple[Vote, ...] = ()
+    usage: Usage | None = None
+    warnings: tuple[str, ...] = ()
+    """What a person should look at, e.g. that the judge contradicts itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShapingTerm:
+    """One step of reward shaping: the reward before it, after it, and what it used."""
+
+    name: str
+    before: float | None
+    after: float | None
+    values: Mapping[str, float] = _NO_VALUES
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +310,7 @@ class Score:
     members: tuple[MemberScore, ...] = ()
     disagreement: float | None = None
     steps: tuple[Step, ...] = ()
+    evidence: Evidence | None = None
 
     @staticmethod
     def unscored(status: Status, reason: str, verdict: Verdict | None = None) -> Score:
@@ -267,6 +343,8 @@ class Component:
     members: tuple[MemberScore, ...] = ()
     disagreement: float | None = None
     steps: tuple[Step, ...] = ()
+    evidence: Evidence | None = None
+    shaping: tuple[ShapingTerm, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +382,8 @@ class Result:
     do_not_group_normalise: bool = False
     versions: Mapping[str, str] = field(default_factory=dict)
     timing: Timing = NO_TIMING
+    evidence: Evidence | None = None
+    shaping: tuple[ShapingTerm, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
