@@ -27,6 +27,7 @@ __all__ = [
     "Group",
     "GroupScores",
     "MemberScore",
+    "Monitor",
     "Noise",
     "Outcome",
     "Prompt",
@@ -345,6 +346,7 @@ class Component:
     steps: tuple[Step, ...] = ()
     evidence: Evidence | None = None
     shaping: tuple[ShapingTerm, ...] = ()
+    noise: Noise | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -416,6 +418,20 @@ class ScorerDescription:
 
 
 @dataclass(frozen=True, slots=True)
+class Monitor:
+    """One figure that is watched against reward hacking."""
+
+    name: str
+    value: float | None
+    """None while there is too little data."""
+    samples: int = 0
+    threshold: float | None = None
+    alarm: bool = False
+    scorer: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RewardDescription:
     """A named reward: what it is made of and how to read it."""
 
@@ -430,3 +446,7 @@ class RewardDescription:
     needs_reference: bool = False
     noise: Noise | None = None
     do_not_group_normalise: bool = False
+    shaping: tuple[str, ...] = ()
+    needs_whole_groups: bool = False
+    monitors: tuple[Monitor, ...] = ()
+    warnings: tuple[str, ...] = ()

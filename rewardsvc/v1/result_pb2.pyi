@@ -66,7 +66,7 @@ class GroupResult(_message.Message):
     def __init__(self, group_id: _Optional[str] = ..., results: _Optional[_Iterable[_Union[Result, _Mapping]]] = ...) -> None: ...
 
 class Result(_message.Message):
-    __slots__ = ("sample_id", "status", "status_reason", "reward", "score", "confidence", "verdict", "members", "disagreement", "steps", "components", "noise", "do_not_group_normalise", "timing")
+    __slots__ = ("sample_id", "status", "status_reason", "reward", "score", "confidence", "verdict", "members", "disagreement", "steps", "components", "noise", "do_not_group_normalise", "timing", "evidence", "shaping")
     SAMPLE_ID_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     STATUS_REASON_FIELD_NUMBER: _ClassVar[int]
@@ -81,6 +81,8 @@ class Result(_message.Message):
     NOISE_FIELD_NUMBER: _ClassVar[int]
     DO_NOT_GROUP_NORMALISE_FIELD_NUMBER: _ClassVar[int]
     TIMING_FIELD_NUMBER: _ClassVar[int]
+    EVIDENCE_FIELD_NUMBER: _ClassVar[int]
+    SHAPING_FIELD_NUMBER: _ClassVar[int]
     sample_id: str
     status: ScoreStatus
     status_reason: str
@@ -95,7 +97,9 @@ class Result(_message.Message):
     noise: Noise
     do_not_group_normalise: bool
     timing: Timing
-    def __init__(self, sample_id: _Optional[str] = ..., status: _Optional[_Union[ScoreStatus, str]] = ..., status_reason: _Optional[str] = ..., reward: _Optional[float] = ..., score: _Optional[float] = ..., confidence: _Optional[_Union[Confidence, _Mapping]] = ..., verdict: _Optional[_Union[Verdict, _Mapping]] = ..., members: _Optional[_Iterable[_Union[MemberScore, _Mapping]]] = ..., disagreement: _Optional[float] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., components: _Optional[_Iterable[_Union[Component, _Mapping]]] = ..., noise: _Optional[_Union[Noise, _Mapping]] = ..., do_not_group_normalise: bool = ..., timing: _Optional[_Union[Timing, _Mapping]] = ...) -> None: ...
+    evidence: Evidence
+    shaping: _containers.RepeatedCompositeFieldContainer[ShapingTerm]
+    def __init__(self, sample_id: _Optional[str] = ..., status: _Optional[_Union[ScoreStatus, str]] = ..., status_reason: _Optional[str] = ..., reward: _Optional[float] = ..., score: _Optional[float] = ..., confidence: _Optional[_Union[Confidence, _Mapping]] = ..., verdict: _Optional[_Union[Verdict, _Mapping]] = ..., members: _Optional[_Iterable[_Union[MemberScore, _Mapping]]] = ..., disagreement: _Optional[float] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., components: _Optional[_Iterable[_Union[Component, _Mapping]]] = ..., noise: _Optional[_Union[Noise, _Mapping]] = ..., do_not_group_normalise: bool = ..., timing: _Optional[_Union[Timing, _Mapping]] = ..., evidence: _Optional[_Union[Evidence, _Mapping]] = ..., shaping: _Optional[_Iterable[_Union[ShapingTerm, _Mapping]]] = ...) -> None: ...
 
 class Confidence(_message.Message):
     __slots__ = ("probability", "lower", "upper", "method")
@@ -156,21 +160,105 @@ class MemberScore(_message.Message):
     def __init__(self, name: _Optional[str] = ..., score: _Optional[float] = ..., standardised: _Optional[float] = ..., failure: _Optional[str] = ...) -> None: ...
 
 class Step(_message.Message):
-    __slots__ = ("start", "end", "score", "outcome", "critique")
+    __slots__ = ("start", "end", "score", "outcome", "critique", "reward")
     START_FIELD_NUMBER: _ClassVar[int]
     END_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     CRITIQUE_FIELD_NUMBER: _ClassVar[int]
+    REWARD_FIELD_NUMBER: _ClassVar[int]
     start: int
     end: int
     score: float
     outcome: Outcome
     critique: str
-    def __init__(self, start: _Optional[int] = ..., end: _Optional[int] = ..., score: _Optional[float] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., critique: _Optional[str] = ...) -> None: ...
+    reward: float
+    def __init__(self, start: _Optional[int] = ..., end: _Optional[int] = ..., score: _Optional[float] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., critique: _Optional[str] = ..., reward: _Optional[float] = ...) -> None: ...
+
+class Evidence(_message.Message):
+    __slots__ = ("attributes", "criteria", "votes", "usage", "warnings")
+    class AttributesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    CRITERIA_FIELD_NUMBER: _ClassVar[int]
+    VOTES_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    attributes: _containers.ScalarMap[str, float]
+    criteria: _containers.RepeatedCompositeFieldContainer[CriterionVerdict]
+    votes: _containers.RepeatedCompositeFieldContainer[Vote]
+    usage: Usage
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, attributes: _Optional[_Mapping[str, float]] = ..., criteria: _Optional[_Iterable[_Union[CriterionVerdict, _Mapping]]] = ..., votes: _Optional[_Iterable[_Union[Vote, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class CriterionVerdict(_message.Message):
+    __slots__ = ("name", "outcome", "score", "weight", "hard_rule", "reason")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    HARD_RULE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    outcome: Outcome
+    score: float
+    weight: float
+    hard_rule: bool
+    reason: str
+    def __init__(self, name: _Optional[str] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., score: _Optional[float] = ..., weight: _Optional[float] = ..., hard_rule: bool = ..., reason: _Optional[str] = ...) -> None: ...
+
+class Vote(_message.Message):
+    __slots__ = ("score", "text", "failure")
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    score: float
+    text: str
+    failure: str
+    def __init__(self, score: _Optional[float] = ..., text: _Optional[str] = ..., failure: _Optional[str] = ...) -> None: ...
+
+class Usage(_message.Message):
+    __slots__ = ("model_calls", "prompt_tokens", "cached_prompt_tokens", "completion_tokens", "answers_from_cache")
+    MODEL_CALLS_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    CACHED_PROMPT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    COMPLETION_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    ANSWERS_FROM_CACHE_FIELD_NUMBER: _ClassVar[int]
+    model_calls: int
+    prompt_tokens: int
+    cached_prompt_tokens: int
+    completion_tokens: int
+    answers_from_cache: int
+    def __init__(self, model_calls: _Optional[int] = ..., prompt_tokens: _Optional[int] = ..., cached_prompt_tokens: _Optional[int] = ..., completion_tokens: _Optional[int] = ..., answers_from_cache: _Optional[int] = ...) -> None: ...
+
+class ShapingTerm(_message.Message):
+    __slots__ = ("name", "before", "after", "values", "note")
+    class ValuesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    before: float
+    after: float
+    values: _containers.ScalarMap[str, float]
+    note: str
+    def __init__(self, name: _Optional[str] = ..., before: _Optional[float] = ..., after: _Optional[float] = ..., values: _Optional[_Mapping[str, float]] = ..., note: _Optional[str] = ...) -> None: ...
 
 class Component(_message.Message):
-    __slots__ = ("name", "status", "status_reason", "score", "reward", "weight", "confidence", "timing", "verdict", "members", "disagreement", "steps")
+    __slots__ = ("name", "status", "status_reason", "score", "reward", "weight", "confidence", "timing", "verdict", "members", "disagreement", "steps", "evidence", "shaping", "noise")
     NAME_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     STATUS_REASON_FIELD_NUMBER: _ClassVar[int]
@@ -183,6 +271,9 @@ class Component(_message.Message):
     MEMBERS_FIELD_NUMBER: _ClassVar[int]
     DISAGREEMENT_FIELD_NUMBER: _ClassVar[int]
     STEPS_FIELD_NUMBER: _ClassVar[int]
+    EVIDENCE_FIELD_NUMBER: _ClassVar[int]
+    SHAPING_FIELD_NUMBER: _ClassVar[int]
+    NOISE_FIELD_NUMBER: _ClassVar[int]
     name: str
     status: ScoreStatus
     status_reason: str
@@ -195,7 +286,10 @@ class Component(_message.Message):
     members: _containers.RepeatedCompositeFieldContainer[MemberScore]
     disagreement: float
     steps: _containers.RepeatedCompositeFieldContainer[Step]
-    def __init__(self, name: _Optional[str] = ..., status: _Optional[_Union[ScoreStatus, str]] = ..., status_reason: _Optional[str] = ..., score: _Optional[float] = ..., reward: _Optional[float] = ..., weight: _Optional[float] = ..., confidence: _Optional[_Union[Confidence, _Mapping]] = ..., timing: _Optional[_Union[Timing, _Mapping]] = ..., verdict: _Optional[_Union[Verdict, _Mapping]] = ..., members: _Optional[_Iterable[_Union[MemberScore, _Mapping]]] = ..., disagreement: _Optional[float] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ...) -> None: ...
+    evidence: Evidence
+    shaping: _containers.RepeatedCompositeFieldContainer[ShapingTerm]
+    noise: Noise
+    def __init__(self, name: _Optional[str] = ..., status: _Optional[_Union[ScoreStatus, str]] = ..., status_reason: _Optional[str] = ..., score: _Optional[float] = ..., reward: _Optional[float] = ..., weight: _Optional[float] = ..., confidence: _Optional[_Union[Confidence, _Mapping]] = ..., timing: _Optional[_Union[Timing, _Mapping]] = ..., verdict: _Optional[_Union[Verdict, _Mapping]] = ..., members: _Optional[_Iterable[_Union[MemberScore, _Mapping]]] = ..., disagreement: _Optional[float] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., evidence: _Optional[_Union[Evidence, _Mapping]] = ..., shaping: _Optional[_Iterable[_Union[ShapingTerm, _Mapping]]] = ..., noise: _Optional[_Union[Noise, _Mapping]] = ...) -> None: ...
 
 class Noise(_message.Message):
     __slots__ = ("false_positive_rate", "false_negative_rate", "corrected_reward", "forward_weight", "version")

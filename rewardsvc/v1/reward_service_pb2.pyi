@@ -118,7 +118,7 @@ class GetRewardResponse(_message.Message):
     def __init__(self, reward: _Optional[_Union[Reward, _Mapping]] = ...) -> None: ...
 
 class Reward(_message.Message):
-    __slots__ = ("name", "description", "version", "scorers", "minimum", "maximum", "scale_id", "calibrated", "needs_reference", "noise", "do_not_group_normalise")
+    __slots__ = ("name", "description", "version", "scorers", "minimum", "maximum", "scale_id", "calibrated", "needs_reference", "noise", "do_not_group_normalise", "shaping", "needs_whole_groups", "monitors", "warnings")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -130,6 +130,10 @@ class Reward(_message.Message):
     NEEDS_REFERENCE_FIELD_NUMBER: _ClassVar[int]
     NOISE_FIELD_NUMBER: _ClassVar[int]
     DO_NOT_GROUP_NORMALISE_FIELD_NUMBER: _ClassVar[int]
+    SHAPING_FIELD_NUMBER: _ClassVar[int]
+    NEEDS_WHOLE_GROUPS_FIELD_NUMBER: _ClassVar[int]
+    MONITORS_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
     name: str
     description: str
     version: str
@@ -141,7 +145,29 @@ class Reward(_message.Message):
     needs_reference: bool
     noise: _result_pb2.Noise
     do_not_group_normalise: bool
-    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., version: _Optional[str] = ..., scorers: _Optional[_Iterable[_Union[Scorer, _Mapping]]] = ..., minimum: _Optional[float] = ..., maximum: _Optional[float] = ..., scale_id: _Optional[str] = ..., calibrated: bool = ..., needs_reference: bool = ..., noise: _Optional[_Union[_result_pb2.Noise, _Mapping]] = ..., do_not_group_normalise: bool = ...) -> None: ...
+    shaping: _containers.RepeatedScalarFieldContainer[str]
+    needs_whole_groups: bool
+    monitors: _containers.RepeatedCompositeFieldContainer[Monitor]
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., version: _Optional[str] = ..., scorers: _Optional[_Iterable[_Union[Scorer, _Mapping]]] = ..., minimum: _Optional[float] = ..., maximum: _Optional[float] = ..., scale_id: _Optional[str] = ..., calibrated: bool = ..., needs_reference: bool = ..., noise: _Optional[_Union[_result_pb2.Noise, _Mapping]] = ..., do_not_group_normalise: bool = ..., shaping: _Optional[_Iterable[str]] = ..., needs_whole_groups: bool = ..., monitors: _Optional[_Iterable[_Union[Monitor, _Mapping]]] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Monitor(_message.Message):
+    __slots__ = ("scorer", "name", "value", "threshold", "alarm", "samples", "note")
+    SCORER_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    ALARM_FIELD_NUMBER: _ClassVar[int]
+    SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    scorer: str
+    name: str
+    value: float
+    threshold: float
+    alarm: bool
+    samples: int
+    note: str
+    def __init__(self, scorer: _Optional[str] = ..., name: _Optional[str] = ..., value: _Optional[float] = ..., threshold: _Optional[float] = ..., alarm: bool = ..., samples: _Optional[int] = ..., note: _Optional[str] = ...) -> None: ...
 
 class Scorer(_message.Message):
     __slots__ = ("name", "kind", "version", "weight", "members", "objective", "calibration", "properties")

@@ -24,29 +24,33 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19rewardsvc/v1/sample.proto\x12\x0crewardsvc.v1\"\xa6\x01\n\x05Group\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12$\n\x06prompt\x18\x02 \x01(\x0b\x32\x14.rewardsvc.v1.Prompt\x12)\n\tresponses\x18\x03 \x03(\x0b\x32\x16.rewardsvc.v1.Response\x12*\n\treference\x18\x04 \x01(\x0b\x32\x17.rewardsvc.v1.Reference\x12\x0e\n\x06\x64omain\x18\x05 \x01(\t\"t\n\x06Prompt\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\"\n\x04\x63hat\x18\x02 \x01(\x0b\x32\x12.rewardsvc.v1.ChatH\x00\x12+\n\ttoken_ids\x18\x03 \x01(\x0b\x32\x16.rewardsvc.v1.TokenIdsH\x00\x42\t\n\x07\x63ontent\"3\n\x04\x43hat\x12+\n\x08messages\x18\x01 \x03(\x0b\x32\x19.rewardsvc.v1.ChatMessage\",\n\x0b\x43hatMessage\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\"?\n\x08TokenIds\x12\x1b\n\x13little_endian_int32\x18\x01 \x01(\x0c\x12\x16\n\x0etokenizer_hash\x18\x02 \x01(\t\"\x91\x01\n\x08Response\x12\x11\n\tsample_id\x18\x01 \x01(\t\x12\x0e\n\x04text\x18\x02 \x01(\tH\x00\x12+\n\ttoken_ids\x18\x03 \x01(\x0b\x32\x16.rewardsvc.v1.TokenIdsH\x00\x12*\n\treference\x18\x04 \x01(\x0b\x32\x17.rewardsvc.v1.ReferenceB\t\n\x07\x63ontent\"\x7f\n\tReference\x12\x0f\n\x07\x61nswers\x18\x01 \x03(\t\x12\x10\n\x08response\x18\x02 \x01(\t\x12&\n\x05tests\x18\x03 \x01(\x0b\x32\x17.rewardsvc.v1.TestSuite\x12\'\n\x06rubric\x18\x04 \x03(\x0b\x32\x17.rewardsvc.v1.Criterion\")\n\tTestSuite\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\t\x12\x0c\n\x04json\x18\x02 \x01(\t\"Q\n\tCriterion\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x0e\n\x06weight\x18\x03 \x01(\x01\x12\x11\n\thard_rule\x18\x04 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19rewardsvc/v1/sample.proto\x12\x0crewardsvc.v1\"\xb4\x01\n\x05Group\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12$\n\x06prompt\x18\x02 \x01(\x0b\x32\x14.rewardsvc.v1.Prompt\x12)\n\tresponses\x18\x03 \x03(\x0b\x32\x16.rewardsvc.v1.Response\x12*\n\treference\x18\x04 \x01(\x0b\x32\x17.rewardsvc.v1.Reference\x12\x0e\n\x06\x64omain\x18\x05 \x01(\t\x12\x0c\n\x04size\x18\x06 \x01(\r\"t\n\x06Prompt\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\"\n\x04\x63hat\x18\x02 \x01(\x0b\x32\x12.rewardsvc.v1.ChatH\x00\x12+\n\ttoken_ids\x18\x03 \x01(\x0b\x32\x16.rewardsvc.v1.TokenIdsH\x00\x42\t\n\x07\x63ontent\"3\n\x04\x43hat\x12+\n\x08messages\x18\x01 \x03(\x0b\x32\x19.rewardsvc.v1.ChatMessage\",\n\x0b\x43hatMessage\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\"?\n\x08TokenIds\x12\x1b\n\x13little_endian_int32\x18\x01 \x01(\x0c\x12\x16\n\x0etokenizer_hash\x18\x02 \x01(\t\"\xf4\x01\n\x08Response\x12\x11\n\tsample_id\x18\x01 \x01(\t\x12\x0e\n\x04text\x18\x02 \x01(\tH\x00\x12+\n\ttoken_ids\x18\x03 \x01(\x0b\x32\x16.rewardsvc.v1.TokenIdsH\x00\x12*\n\treference\x18\x04 \x01(\x0b\x32\x17.rewardsvc.v1.Reference\x12\x32\n\x06values\x18\x05 \x03(\x0b\x32\".rewardsvc.v1.Response.ValuesEntry\x1a-\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\t\n\x07\x63ontent\"\x7f\n\tReference\x12\x0f\n\x07\x61nswers\x18\x01 \x03(\t\x12\x10\n\x08response\x18\x02 \x01(\t\x12&\n\x05tests\x18\x03 \x01(\x0b\x32\x17.rewardsvc.v1.TestSuite\x12\'\n\x06rubric\x18\x04 \x03(\x0b\x32\x17.rewardsvc.v1.Criterion\")\n\tTestSuite\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\t\x12\x0c\n\x04json\x18\x02 \x01(\t\"Q\n\tCriterion\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x0e\n\x06weight\x18\x03 \x01(\x01\x12\x11\n\thard_rule\x18\x04 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'rewardsvc.v1.sample_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_RESPONSE_VALUESENTRY']._loaded_options = None
+  _globals['_RESPONSE_VALUESENTRY']._serialized_options = b'8\001'
   _globals['_GROUP']._serialized_start=44
-  _globals['_GROUP']._serialized_end=210
-  _globals['_PROMPT']._serialized_start=212
-  _globals['_PROMPT']._serialized_end=328
-  _globals['_CHAT']._serialized_start=330
-  _globals['_CHAT']._serialized_end=381
-  _globals['_CHATMESSAGE']._serialized_start=383
-  _globals['_CHATMESSAGE']._serialized_end=427
-  _globals['_TOKENIDS']._serialized_start=429
-  _globals['_TOKENIDS']._serialized_end=492
-  _globals['_RESPONSE']._serialized_start=495
-  _globals['_RESPONSE']._serialized_end=640
-  _globals['_REFERENCE']._serialized_start=642
-  _globals['_REFERENCE']._serialized_end=769
-  _globals['_TESTSUITE']._serialized_start=771
-  _globals['_TESTSUITE']._serialized_end=812
-  _globals['_CRITERION']._serialized_start=814
-  _globals['_CRITERION']._serialized_end=895
+  _globals['_GROUP']._serialized_end=224
+  _globals['_PROMPT']._serialized_start=226
+  _globals['_PROMPT']._serialized_end=342
+  _globals['_CHAT']._serialized_start=344
+  _globals['_CHAT']._serialized_end=395
+  _globals['_CHATMESSAGE']._serialized_start=397
+  _globals['_CHATMESSAGE']._serialized_end=441
+  _globals['_TOKENIDS']._serialized_start=443
+  _globals['_TOKENIDS']._serialized_end=506
+  _globals['_RESPONSE']._serialized_start=509
+  _globals['_RESPONSE']._serialized_end=753
+  _globals['_RESPONSE_VALUESENTRY']._serialized_start=697
+  _globals['_RESPONSE_VALUESENTRY']._serialized_end=742
+  _globals['_REFERENCE']._serialized_start=755
+  _globals['_REFERENCE']._serialized_end=882
+  _globals['_TESTSUITE']._serialized_start=884
+  _globals['_TESTSUITE']._serialized_end=925
+  _globals['_CRITERION']._serialized_start=927
+  _globals['_CRITERION']._serialized_end=1008
 # @@protoc_insertion_point(module_scope)

@@ -6,18 +6,20 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Group(_message.Message):
-    __slots__ = ("group_id", "prompt", "responses", "reference", "domain")
+    __slots__ = ("group_id", "prompt", "responses", "reference", "domain", "size")
     GROUP_ID_FIELD_NUMBER: _ClassVar[int]
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     RESPONSES_FIELD_NUMBER: _ClassVar[int]
     REFERENCE_FIELD_NUMBER: _ClassVar[int]
     DOMAIN_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
     group_id: str
     prompt: Prompt
     responses: _containers.RepeatedCompositeFieldContainer[Response]
     reference: Reference
     domain: str
-    def __init__(self, group_id: _Optional[str] = ..., prompt: _Optional[_Union[Prompt, _Mapping]] = ..., responses: _Optional[_Iterable[_Union[Response, _Mapping]]] = ..., reference: _Optional[_Union[Reference, _Mapping]] = ..., domain: _Optional[str] = ...) -> None: ...
+    size: int
+    def __init__(self, group_id: _Optional[str] = ..., prompt: _Optional[_Union[Prompt, _Mapping]] = ..., responses: _Optional[_Iterable[_Union[Response, _Mapping]]] = ..., reference: _Optional[_Union[Reference, _Mapping]] = ..., domain: _Optional[str] = ..., size: _Optional[int] = ...) -> None: ...
 
 class Prompt(_message.Message):
     __slots__ = ("text", "chat", "token_ids")
@@ -52,16 +54,25 @@ class TokenIds(_message.Message):
     def __init__(self, little_endian_int32: _Optional[bytes] = ..., tokenizer_hash: _Optional[str] = ...) -> None: ...
 
 class Response(_message.Message):
-    __slots__ = ("sample_id", "text", "token_ids", "reference")
+    __slots__ = ("sample_id", "text", "token_ids", "reference", "values")
+    class ValuesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
     SAMPLE_ID_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     TOKEN_IDS_FIELD_NUMBER: _ClassVar[int]
     REFERENCE_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
     sample_id: str
     text: str
     token_ids: TokenIds
     reference: Reference
-    def __init__(self, sample_id: _Optional[str] = ..., text: _Optional[str] = ..., token_ids: _Optional[_Union[TokenIds, _Mapping]] = ..., reference: _Optional[_Union[Reference, _Mapping]] = ...) -> None: ...
+    values: _containers.ScalarMap[str, float]
+    def __init__(self, sample_id: _Optional[str] = ..., text: _Optional[str] = ..., token_ids: _Optional[_Union[TokenIds, _Mapping]] = ..., reference: _Optional[_Union[Reference, _Mapping]] = ..., values: _Optional[_Mapping[str, float]] = ...) -> None: ...
 
 class Reference(_message.Message):
     __slots__ = ("answers", "response", "tests", "rubric")

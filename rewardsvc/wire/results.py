@@ -21,16 +21,19 @@ from rewardsvc.types import (
     Verdict,
 )
 from rewardsvc.v1 import result_pb2
+from rewardsvc.wire.evidence import (
+    evidence_from_message,
+    evidence_message,
+    shaping_from_message,
+    shaping_message,
+)
+from rewardsvc.wire.outcomes import OUTCOME_NUMBERS, OUTCOMES
 
 _STATUS_NUMBERS: dict[Status, result_pb2.ScoreStatus] = {
     status: getattr(result_pb2, f"SCORE_STATUS_{status.name}") for status in Status
 }
 _OK = _STATUS_NUMBERS[Status.OK]
 _STATUSES = {int(number): status for status, number in _STATUS_NUMBERS.items()}
-_OUTCOME_NUMBERS: dict[Outcome, result_pb2.Outcome] = {
-    outcome: getattr(result_pb2, f"OUTCOME_{outcome.name}") for outcome in Outcome
-}
-_OUTCOMES = {int(number): outcome for outcome, number in _OUTCOME_NUMBERS.items()}
 _TEST_STATUS_NUMBERS: dict[TestStatus, result_pb2.TestStatus] = {
     status: getattr(result_pb2, f"TEST_STATUS_{status.name}") for status in TestStatus
 }
@@ -74,6 +77,8 @@ def fill_results(
                 or result.steps
                 or result.noise is not None
                 or result.disagreement is not None
+                or result.evidence is not None
+                or result.shaping
             ):
                 _add_details(added, result)
 
@@ -91,6 +96,10 @@ def _add_details(message: result_pb2.Result, result: Result) -> None:
         message.steps.extend(_step_message(step) for step in result.steps)
     if result.components:
         message.components.extend(_component_message(part) for part in result.components)
+    if result.evidence is not None:
+        message.evidence.CopyFrom(evidence_message(result.evidence))
+    if result.shaping:
+        message.shaping.extend(shaping_message(term) for term in result.shaping)
 
 
 def noise_message(noise: Noise) -> result_pb2.Noise:
@@ -121,7 +130,7 @@ def _confidence_message(confidence: Confidence) -> result_pb2.Confidence:
 
 def _verdict_message(verdict: Verdict) -> result_pb2.Verdict:
     return result_pb2.Verdict(
-        outcome=_OUTCOME_NUMBERS[verdict.outcome],
+        outcome=OUTCOME_NUMBERS[verdict.outcome],
         reason=verdict.reason,
         stage=verdict.stage,
         answer=verdict.answer,
@@ -155,8 +164,9 @@ def _step_message(step: Step) -> result_pb2.Step:
         start=step.start,
         end=step.end,
         score=step.score,
-        outcome=None if step.outcome is None else _OUTCOME_NUMBERS[step.outcome],
+        outcome=None if step.outcome is None else OUTCOME_NUMBERS[step.outcome],
         critique=step.critique,
+        reward=step.reward,
     )
 
 
@@ -176,6 +186,9 @@ def _component_message(component: Component) -> result_pb2.Component:
         members=[_member_message(member) for member in component.members],
         disagreement=component.disagreement,
         steps=[_step_message(step) for step in component.steps],
+        evidence=None if component.evidence is None else evidence_message(component.evidence),
+        shaping=[shaping_message(term) for term in component.shaping],
+        noise=None if component.noise is None else noise_message(component.noise),
     )
 
 
@@ -200,6 +213,8 @@ def result_from_message(message: result_pb2.Result, versions: Mapping[str, str])
         do_not_group_normalise=message.do_not_group_normalise,
         versions=versions,
         timing=_timing(message.timing) if message.HasField("timing") else NO_TIMING,
+        evidence=evidence_from_message(message.evidence) if message.HasField("evidence") else None,
+        shaping=tuple(shaping_from_message(term) for term in message.shaping),
     )
 
 
@@ -224,7 +239,7 @@ def _confidence(message: result_pb2.Confidence) -> Confidence:
 
 def _verdict(message: result_pb2.Verdict) -> Verdict:
     return Verdict(
-        _OUTCOMES.get(message.outcome, Outcome.ERROR),
+        OUTCOMES.get(message.outcome, Outcome.ERROR),
         message.reason,
         message.stage,
         message.answer if message.HasField("answer") else None,
@@ -258,8 +273,9 @@ def _step(message: result_pb2.Step) -> Step:
         message.start,
         message.end,
         message.score if message.HasField("score") else None,
-        _OUTCOMES.get(message.outcome),
+        OUTCOMES.get(message.outcome),
         message.critique,
+        message.reward if message.HasField("reward") else None,
     )
 
 
@@ -277,4 +293,7 @@ def _component(message: result_pb2.Component) -> Component:
         tuple(_member(member) for member in message.members),
         message.disagreement if message.HasField("disagreement") else None,
         tuple(_step(step) for step in message.steps),
+        evidence_from_message(message.evidence) if message.HasField("evidence") else None,
+        tuple(shaping_from_message(term) for term in message.shaping),
+        noise_from_message(message.noise) if message.HasField("noise") else None,
     )

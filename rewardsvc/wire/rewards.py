@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rewardsvc.types import RewardDescription, ScorerDescription
+from rewardsvc.types import Monitor, RewardDescription, ScorerDescription
 from rewardsvc.v1 import reward_service_pb2
 from rewardsvc.wire.results import noise_from_message, noise_message
 
@@ -33,6 +33,21 @@ def reward_message(reward: RewardDescription) -> reward_service_pb2.Reward:
         needs_reference=reward.needs_reference,
         noise=None if reward.noise is None else noise_message(reward.noise),
         do_not_group_normalise=reward.do_not_group_normalise,
+        shaping=reward.shaping,
+        needs_whole_groups=reward.needs_whole_groups,
+        monitors=[
+            reward_service_pb2.Monitor(
+                scorer=monitor.scorer,
+                name=monitor.name,
+                value=monitor.value,
+                threshold=monitor.threshold,
+                alarm=monitor.alarm,
+                samples=monitor.samples,
+                note=monitor.note,
+            )
+            for monitor in reward.monitors
+        ],
+        warnings=reward.warnings,
     )
 
 
@@ -62,4 +77,19 @@ def reward_from_message(message: reward_service_pb2.Reward) -> RewardDescription
         needs_reference=message.needs_reference,
         noise=noise_from_message(message.noise) if message.HasField("noise") else None,
         do_not_group_normalise=message.do_not_group_normalise,
+        shaping=tuple(message.shaping),
+        needs_whole_groups=message.needs_whole_groups,
+        monitors=tuple(
+            Monitor(
+                monitor.name,
+                monitor.value if monitor.HasField("value") else None,
+                monitor.samples,
+                monitor.threshold if monitor.HasField("threshold") else None,
+                monitor.alarm,
+                monitor.scorer,
+                monitor.note,
+            )
+            for monitor in message.monitors
+        ),
+        warnings=tuple(message.warnings),
     )

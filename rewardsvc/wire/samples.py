@@ -83,7 +83,10 @@ def _group(message: sample_pb2.Group, index: int) -> Group:
     responses = tuple(
         [
             Response(response.sample_id, text, None)
-            if (text := response.text) and response.sample_id and not response.HasField("reference")
+            if (text := response.text)
+            and response.sample_id
+            and not response.HasField("reference")
+            and not response.values
             else _response(response, group_id, index, place)
             for place, response in enumerate(message.responses)
         ]
@@ -91,6 +94,11 @@ def _group(message: sample_pb2.Group, index: int) -> Group:
     if not responses:
         raise InvalidRequest.field(
             f"groups[{index}].responses", "is empty; send at least one response"
+        )
+    if message.size and len(responses) > message.size:
+        raise InvalidRequest.field(
+            f"groups[{index}].size",
+            f"is {message.size}, but the group holds {len(responses)} responses",
         )
     return Group(
         group_id,
@@ -100,6 +108,7 @@ def _group(message: sample_pb2.Group, index: int) -> Group:
         if message.HasField("reference")
         else None,
         message.domain,
+        message.size,
     )
 
 
@@ -114,7 +123,18 @@ def _response(message: sample_pb2.Response, group_id: str, index: int, place: in
         _reference(message.reference, f"{path}.reference")
         if message.HasField("reference")
         else None,
+        _values(message, path),
     )
+
+
+def _values(message: sample_pb2.Response, path: str) -> dict[str, float]:
+    values = dict(message.values)
+    for name, value in values.items():
+        if not isfinite(value):
+            raise InvalidRequest.field(
+                f"{path}.values[{name!r}]", f"is {value}; must be a finite number"
+            )
+    return values
 
 
 def _prompt(message: sample_pb2.Prompt, path: str) -> Prompt:
@@ -189,7 +209,7 @@ def options_to_message(options: ScoreOptions) -> reward_service_pb2.ScoreOptions
 
 def _group_message(group: Group, path: str) -> sample_pb2.Group:
     try:
-        message = sample_pb2.Group(group_id=group.group_id, domain=group.domain)
+        message = sample_pb2.Group(group_id=group.group_id, domain=group.domain, size=group.size)
         _fill_prompt(message.prompt, group.prompt)
         if group.reference is not None:
             _fill_reference(message.reference, group.reference)
@@ -201,6 +221,8 @@ def _group_message(group: Group, path: str) -> sample_pb2.Group:
                 added.text = response.text
             if response.reference is not None:
                 _fill_reference(added.reference, response.reference)
+            if response.values:
+                added.values.update(response.values)
     except UnicodeEncodeError as error:
         raise InvalidRequest.field(
             path, f"holds text that is not valid Unicode: {error.reason} at {error.start}"
