@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 from typing import TypeAlias
 
 from rewardsvc_verifiers.verdict import Outcome, TestOutcome, TestStatus, Verdict
@@ -140,8 +139,6 @@ class Reference:
     rubric: tuple[Criterion, ...] = ()
 
 
-_NO_VALUES: Mapping[str, float] = MappingProxyType({})
-
 # Response and Result are made for every sample of every request: a frozen dataclass takes
 # five times as long to make, so these two are immutable by convention only.
 
@@ -154,7 +151,7 @@ class Response:
     text: str | TokenIds
     reference: Reference | None = None
     """Takes the place of the group's reference for this response."""
-    values: Mapping[str, float] = _NO_VALUES
+    values: Mapping[str, float] = field(default_factory=dict)
     """Finite numbers that only the caller knows, by name, e.g. `log_ratio`, `tokens`."""
 
 
@@ -265,7 +262,7 @@ class Usage:
 class Evidence:
     """What a score rests on, beyond verdict, members and steps."""
 
-    attributes: Mapping[str, float] = _NO_VALUES
+    attributes: Mapping[str, float] = field(default_factory=dict)
     """A multi-attribute model's raw outputs by name."""
     criteria: tuple[CriterionVerdict, ...] = ()
     votes: tuple[Vote, ...] = ()
@@ -281,7 +278,7 @@ class ShapingTerm:
     name: str
     before: float | None
     after: float | None
-    values: Mapping[str, float] = _NO_VALUES
+    values: Mapping[str, float] = field(default_factory=dict)
     note: str = ""
 
 

@@ -267,6 +267,7 @@ def groups_of(values: Iterable[Group]) -> list[Group]:
                     sample_id,
                     text if isinstance(text, TokenIds) else _text(text, f"{path}.text"),
                     _reference(response.reference, f"{path}.reference"),
+                    dict(response.values),
                 )
             )
         groups.append(
@@ -276,6 +277,7 @@ def groups_of(values: Iterable[Group]) -> list[Group]:
                 tuple(responses),
                 _reference(group.reference, f"{where}.reference"),
                 _text(group.domain, f"{where}.domain"),
+                group.size,
             )
         )
     return groups
