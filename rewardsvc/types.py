@@ -184,6 +184,8 @@ class Sample:
     reference: Reference | str | None = None
     sample_id: str = ""
     domain: str = ""
+    values: Mapping[str, float] = field(default_factory=dict)
+    """Finite numbers that only the caller knows, by name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,7 +170,12 @@ def _bundle(
         group_id="",
         prompt=chosen[0].prompt,
         responses=tuple(
-            Response(sample.sample_id, sample.response, None if shared is not None else reference)
+            Response(
+                sample.sample_id,
+                sample.response,
+                None if shared is not None else reference,
+                sample.values,
+            )
             for sample, reference in zip(chosen, references, strict=True)
         ),
         reference=shared,

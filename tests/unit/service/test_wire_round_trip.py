@@ -26,9 +26,12 @@ from rewardsvc.types import (
     Component,
     Confidence,
     Criterion,
+    CriterionVerdict,
     Detail,
+    Evidence,
     Group,
     MemberScore,
+    Monitor,
     Noise,
     Outcome,
     Reference,
@@ -37,6 +40,7 @@ from rewardsvc.types import (
     RewardDescription,
     ScoreOptions,
     ScorerDescription,
+    ShapingTerm,
     Status,
     Step,
     TestOutcome,
@@ -44,9 +48,11 @@ from rewardsvc.types import (
     TestSuite,
     Timing,
     TokenIds,
+    Usage,
     Verdict,
+    Vote,
 )
-from rewardsvc.v1 import result_pb2, reward_service_pb2
+from rewardsvc.v1 import result_pb2, reward_service_pb2, sample_pb2
 from rewardsvc.wire.failures import error_of, status_of
 from rewardsvc.wire.results import fill_results, result_from_message
 from rewardsvc.wire.rewards import reward_from_message, reward_message
@@ -62,6 +68,7 @@ names = st.text(min_size=1, max_size=12)
 finite = st.floats(allow_nan=False, allow_infinity=False)
 maybe = st.none() | finite
 probabilities = st.floats(0, 1)
+numbers = st.dictionaries(texts, finite, max_size=2)
 token_ids = st.builds(
     TokenIds, st.binary(min_size=4, max_size=12).map(lambda b: b[: len(b) // 4 * 4]), names
 )
@@ -86,7 +93,12 @@ def groups(draw):
     drawn = []
     for index in range(count):
         responses = tuple(
-            Response(f"{index}-{place}", draw(texts | token_ids), draw(st.none() | references))
+            Response(
+                f"{index}-{place}",
+                draw(texts | token_ids),
+                draw(st.none() | references),
+                draw(numbers),
+            )
             for place in range(draw(st.integers(1, 3)))
         )
         drawn.append(
@@ -96,6 +108,7 @@ def groups(draw):
                 responses,
                 draw(st.none() | references),
                 draw(texts),
+                draw(st.just(0) | st.integers(len(responses), 100)),
             )
         )
     return drawn
@@ -134,9 +147,25 @@ steps = st.lists(
         maybe,
         st.none() | st.sampled_from(Outcome),
         texts,
+        maybe,
     ),
     max_size=2,
 ).map(tuple)
+criteria = st.builds(
+    CriterionVerdict, texts, st.sampled_from(Outcome), maybe, finite, st.booleans(), texts
+)
+counts = st.integers(0, 2**31)
+evidence = st.builds(
+    Evidence,
+    numbers,
+    st.lists(criteria, max_size=2).map(tuple),
+    st.lists(st.builds(Vote, maybe, texts, texts), max_size=2).map(tuple),
+    st.none() | st.builds(Usage, counts, counts, counts, counts, counts),
+    st.lists(texts, max_size=2).map(tuple),
+)
+shaping = st.lists(st.builds(ShapingTerm, texts, maybe, maybe, numbers, texts), max_size=2).map(
+    tuple
+)
 results = st.builds(
     Result,
     names,
@@ -164,6 +193,9 @@ results = st.builds(
             members,
             maybe,
             steps,
+            st.none() | evidence,
+            shaping,
+            st.none() | noises,
         ),
         max_size=2,
     ).map(tuple),
@@ -171,6 +203,8 @@ results = st.builds(
     st.booleans(),
     st.just({"reward": "r-1"}),
     timings,
+    st.none() | evidence,
+    shaping,
 )
 
 
@@ -187,6 +221,21 @@ def test_results_survive_the_wire(sent):
     fill_results(message, sent)
     received = result_pb2.GroupResult.FromString(message.SerializeToString())
     assert [result_from_message(r, {"reward": "r-1"}) for r in received.results] == sent
+
+
+def test_what_is_no_number_among_the_callers_values_is_refused_by_path():
+    group = sample_pb2.Group(prompt=sample_pb2.Prompt(text="p"))
+    group.responses.add(text="r", values={"log_ratio": math.nan})
+    with pytest.raises(InvalidRequest, match=r"responses\[0\].values\['log_ratio'\]"):
+        groups_from_message(reward_service_pb2.ScoreRequest(groups=[group]))
+
+
+def test_a_group_larger_than_it_says_is_refused():
+    group = sample_pb2.Group(prompt=sample_pb2.Prompt(text="p"), size=1)
+    group.responses.add(text="r")
+    group.responses.add(text="s")
+    with pytest.raises(InvalidRequest, match=r"size: is 1, but the group holds 2"):
+        groups_from_message(reward_service_pb2.ScoreRequest(groups=[group]))
 
 
 @given(st.builds(ScoreOptions, texts, st.dictionaries(texts, finite, max_size=2)))
@@ -227,6 +276,13 @@ def test_a_description_survives_the_wire():
         True,
         Noise(0.1, 0.2, version="n"),
         True,
+        ("conciseness",),
+        True,
+        (
+            Monitor("score_drift", 0.3, 100, 0.2, True, "s", "rising"),
+            Monitor("disagreement_trend", None),
+        ),
+        ("few labels",),
     )
     assert reward_from_message(reward_message(sent)) == sent
 
