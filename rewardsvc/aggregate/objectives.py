@@ -15,21 +15,25 @@ with different offsets measure the offsets.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rewardsvc.aggregate.learned import LearnedObjective, load_objective
 from rewardsvc.aggregate.members import Scores, mask_failures, population_moments
 from rewardsvc.errors import ConfigError
 
 __all__ = [
+    "FITTED_OBJECTIVES",
     "OBJECTIVES",
     "Objective",
     "lower_bound",
     "mean",
+    "median",
     "objective_named",
     "uncertainty_weighted",
     "worst_case",
@@ -68,6 +72,19 @@ def lower_bound(scores: NDArray[np.floating], z: float = 1.0) -> Scores:
     """
     average, variance = population_moments(scores)
     return average - z * np.sqrt(variance)
+
+
+def median(scores: NDArray[np.floating]) -> Scores:
+    """The median of the members present; with an even number, the mean of the middle two.
+
+    Derived: up to half of the members may be arbitrarily wrong without moving it beyond the
+    others, so one hacked or broken member does not decide; unlike worst_case in either direction.
+    """
+    ordered = np.sort(mask_failures(scores), axis=1)  # NaN last
+    count = np.isfinite(ordered).sum(axis=1)[:, None]
+    low = np.take_along_axis(ordered, np.maximum(count - 1, 0) // 2, axis=1)[:, 0]
+    high = np.take_along_axis(ordered, np.minimum(count // 2, ordered.shape[1] - 1), axis=1)[:, 0]
+    return np.asarray(low + (high - low) / 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +128,16 @@ OBJECTIVES: Mapping[str, Objective] = MappingProxyType(
             _objective(worst_case),
             _objective(uncertainty_weighted, uncertainty_weight=0.5),
             _objective(lower_bound, z=1.0),
+            _objective(median),
         ]
     )
 )
-"""Objectives by the name that configurations use."""
+"""Objectives of standardised scores, by the name that configurations use."""
+
+FITTED_OBJECTIVES: Mapping[str, Callable[[Path, Sequence[str]], LearnedObjective]] = (
+    MappingProxyType({LearnedObjective.name: load_objective})
+)
+"""Objectives that are read from a file (path, members) and take raw scores, by name."""
 
 
 def objective_named(name: str) -> Objective:

@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from rewardsvc.aggregate import OBJECTIVES, disagreement, enough_members, objective_named
-from rewardsvc.aggregate.objectives import lower_bound, mean, uncertainty_weighted, worst_case
+from rewardsvc.aggregate.objectives import (
+    lower_bound,
+    mean,
+    median,
+    uncertainty_weighted,
+    worst_case,
+)
 from rewardsvc.errors import ConfigError
 
 ONE_TO_FIVE = np.array([[1.0, 2.0, 3.0, 4.0, 5.0]])
@@ -140,3 +146,25 @@ def test_wrong_parameters_say_what_is_allowed() -> None:
     for wrong in (-0.1, float("nan"), float("inf")):
         with pytest.raises(ConfigError, match="finite number >= 0"):
             objective_named("lower_bound").with_parameters(z=wrong)
+
+
+def test_median_of_odd_even_and_missing() -> None:
+    scores = np.array(
+        [
+            [1.0, 9.0, 2.0, np.nan],
+            [4.0, 1.0, 2.0, 3.0],
+            [np.nan, np.nan, 5.0, np.inf],
+            [np.nan] * 4,
+        ]
+    )
+    np.testing.assert_array_equal(median(scores), [2.0, 2.5, 5.0, np.nan])
+
+
+@given(arrays(np.float64, (3, 5), elements=st.floats(-10, 10)), st.floats(-1e6, 1e6))
+def test_one_wild_member_cannot_move_the_median_beyond_the_others(
+    scores: np.ndarray, wild: float
+) -> None:
+    others = scores[:, 1:].copy()
+    scores[:, 0] = wild
+    assert (median(scores) >= others.min(axis=1)).all()
+    assert (median(scores) <= others.max(axis=1)).all()
