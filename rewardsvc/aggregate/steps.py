@@ -60,7 +60,7 @@ AGGREGATIONS: Mapping[str, StepAggregation] = MappingProxyType(
         ),
         "last": StepAggregation(
             _last,
-            "looks at the last step alone: an outcome score; for models trained on Monte Carlo labels",
+            "looks at the last step alone, as an outcome score does; for Monte Carlo labels",
         ),
         "mean": StepAggregation(
             _mean, "rises with every easy step added, so padding hides a wrong step"

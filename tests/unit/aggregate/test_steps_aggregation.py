@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -65,7 +66,7 @@ def test_aggregations_lie_in_order(scores: list[float]) -> None:
     by = {name: aggregate_steps(name, scores) for name in AGGREGATIONS}
     assert all(value is not None and 0 <= value <= 1 for value in by.values())
     order = [by["product"], by["min"], by["geometric_mean"], by["mean"], by["max"]]
-    assert all(a <= b + 1e-9 for a, b in zip(order, order[1:], strict=False))
+    assert all(a <= b + 1e-9 for a, b in pairwise(order))
 
 
 def test_advantages_and_the_best_of_k_prover() -> None:
