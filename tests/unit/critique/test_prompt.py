@@ -29,7 +29,7 @@ def test_a_group_shares_everything_before_the_response(guided: bool) -> None:
     shared = os.path.commonprefix([one, other])
     for part in ("What is 6 times 7?", "42\nor\n6·7", "reference solution", "Multiply."):
         assert part in shared
-    assert shared.endswith("The response, in ")
+    assert shared.endswith("The response, divided into ")
     assert "6 · 7" not in shared
 
 
