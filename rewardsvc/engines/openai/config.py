@@ -14,7 +14,7 @@ from rewardsvc.errors import ConfigError
 __all__ = ["OpenAIConfig", "api_key_from"]
 
 _OWN_FIELDS = frozenset(
-    [
+    (
         "model",
         "messages",
         "n",
@@ -35,7 +35,7 @@ _OWN_FIELDS = frozenset(
         "guided_choice",
         "guided_regex",
         "guided_json",
-    ]
+    )
 )
 
 

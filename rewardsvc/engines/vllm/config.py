@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 __all__ = ["VllmConfig", "VllmEngineConfig"]
 
 _SET_HERE = frozenset(
-    [
+    (
         "model",
         "tokenizer",
         "runner",
@@ -30,7 +30,7 @@ _SET_HERE = frozenset(
         "worker_extension_cls",
         "hf_overrides",
         "allowed_local_media_path",
-    ]
+    )
 )
 
 
