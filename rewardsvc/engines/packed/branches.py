@@ -9,7 +9,7 @@ from torch import nn
 
 from rewardsvc.engines.packed.layout import MicroBatch
 
-__all__ = ["Branch"]
+__all__ = ["Branch", "ReplacedLayers"]
 
 
 class Branch:
@@ -22,3 +22,27 @@ class Branch:
         `own` are the trunk's, `batch` is what they are run on.
         """
         yield own
+
+
+class ReplacedLayers(Branch):
+    """Other layers in the place of the trunk's top ones.
+
+    Args:
+        upper: As many as are run above the shared layers.
+    """
+
+    def __init__(self, upper: Sequence[nn.Module]) -> None:
+        self._upper = list(upper)
+
+    @contextmanager
+    def layers(self, own: Sequence[nn.Module], batch: MicroBatch) -> Iterator[Sequence[nn.Module]]:
+        """As `Branch.layers`.
+
+        Raises:
+            ValueError: there are more or fewer of the trunk's layers to replace.
+        """
+        if len(own) != len(self._upper):
+            raise ValueError(
+                f"branch: has {len(self._upper)} layers for the trunk's top {len(own)}"
+            )
+        yield self._upper

@@ -10,7 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rewardsvc.engines.packed.attention import AttentionKernel, packed_attention_in
+from rewardsvc.engines.packed.attention import (
+    AttentionKernel,
+    AttentionRules,
+    UnsupportedAttention,
+    packed_attention_in,
+)
 from rewardsvc.errors import ConfigError
 
 __all__ = ["Decoder", "PositionEmbeddings", "run_layer", "run_layers"]
@@ -127,7 +132,12 @@ def run_layers(
 def run_layer(
     layer: nn.Module, hidden: Tensor, position_ids: Tensor, embeddings: Any, kernel: AttentionKernel
 ) -> Tensor:
-    """Runs one layer as its model would, but for the attention kernel."""
+    """Runs one layer as its model would, but for the attention kernel.
+
+    Raises:
+        UnsupportedAttention: the layer did not use the kernel.
+    """
+    witness = _Witness(kernel)
     output = layer(
         hidden,
         attention_mask=None,
@@ -135,7 +145,22 @@ def run_layer(
         position_embeddings=embeddings,
         past_key_values=None,
         use_cache=False,
-        packed_kernel=kernel,
+        packed_kernel=witness,
     )
+    if not witness.called:
+        raise UnsupportedAttention(f"{type(layer).__name__} does not attend through the kernel")
     result: Tensor = output[0] if isinstance(output, tuple) else output
     return result
+
+
+class _Witness:
+    """Knows whether a kernel was called: a layer with a mask of its own would mix sequences."""
+
+    def __init__(self, kernel: AttentionKernel) -> None:
+        self._kernel = kernel
+        self.rows = kernel.rows
+        self.called = False
+
+    def __call__(self, query: Tensor, key: Tensor, value: Tensor, rules: AttentionRules) -> Tensor:
+        self.called = True
+        return self._kernel(query, key, value, rules)
