@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from rewardsvc.cli import verify
+from rewardsvc.cli import train, verify
 from rewardsvc.cli.demo import demo
 from rewardsvc.cli.rewards import rewards
 from rewardsvc.cli.score import score
@@ -20,3 +20,4 @@ app = typer.Typer(
 for command in (serve, score, rewards, demo):
     app.command()(command)
 app.add_typer(verify.app, name="verify")
+app.add_typer(train.app, name="train")
