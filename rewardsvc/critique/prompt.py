@@ -65,6 +65,8 @@ class CriticPrompt:
     messages: tuple[ChatMessage, ...]
     mark: str
     """Occurs in no quoted text; only a critic that read the prompt can write it."""
+    disarmed: int = 0
+    """Control tokens and characters of the response that were made harmless."""
 
 
 def critic_prompt(
@@ -84,20 +86,20 @@ def critic_prompt(
     problem_text = _problem_text(problem)
     reference_texts = _reference_texts(reference)
     mark = mark_for((response, problem_text, *reference_texts.values()))
+    quoted, disarmed = _quoted_steps(response, steps, mark)
     parts = ["The problem:", quote(problem_text, "problem").text]
     for name, text in reference_texts.items():
         parts += [f"The {name.replace('_', ' ')}:", quote(text, name).text]
     parts += [
         f"The response, divided into {len(steps)} steps by lines `[step NUMBER {mark}]`, which "
         "are not part of it:",
-        _quoted_steps(response, steps, mark),
+        quoted,
     ]
     if not guided:
         parts.append(f"Check the steps, then end with: VERDICT {mark} and the JSON object.")
     system = _system_text(asks_for_answer, guided)
-    return CriticPrompt(
-        (ChatMessage("system", system), ChatMessage("user", "\n\n".join(parts))), mark
-    )
+    messages = (ChatMessage("system", system), ChatMessage("user", "\n\n".join(parts)))
+    return CriticPrompt(messages, mark, disarmed)
 
 
 def critique_schema(asks_for_answer: bool) -> dict[str, object]:
@@ -152,8 +154,11 @@ def _reference_texts(reference: Reference | None) -> dict[str, str]:
     return texts
 
 
-def _quoted_steps(response: str, steps: Sequence[StepSpan], mark: str) -> str:
-    lines = [f"<<<response {mark}"]
+def _quoted_steps(response: str, steps: Sequence[StepSpan], mark: str) -> tuple[str, int]:
+    """The quotation, and how much of it was disarmed."""
+    lines, disarmed = [f"<<<response {mark}"], 0
     for number, span in enumerate(steps, 1):
-        lines += [f"[step {number} {mark}]", disarm(response[span.start : span.end])[0]]
-    return "\n".join([*lines, f"{mark} response>>>"])
+        text, count = disarm(response[span.start : span.end])
+        lines += [f"[step {number} {mark}]", text]
+        disarmed += count
+    return "\n".join([*lines, f"{mark} response>>>"]), disarmed

@@ -13,6 +13,7 @@ from rewardsvc.scorers.scorer import Scorer
 KINDS = {
     "code": "rewardsvc.scorers.code:CodeScorer",
     "constant": "rewardsvc.scorers.constant:ConstantScorer",
+    "critic": "rewardsvc.scorers.critic:CriticScorer",
     "ensemble": "rewardsvc.scorers.ensemble:EnsembleScorer",
     "format": "rewardsvc.scorers.format:FormatScorer",
     "math": "rewardsvc.scorers.math:MathScorer",
