@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from rewardsvc.errors import Overloaded, Unavailable
@@ -28,6 +28,7 @@ MOST_WAITING = 64
 """Calls that wait for a thread; more are refused."""
 _TRIES = 3
 _RETRY_SECONDS = 2.0
+_OF_THE_DATABASE = (OperationalError, DatabaseError)
 _LOST_AGAINST_ANOTHER = frozenset({"40001", "40P01"})
 
 
@@ -104,7 +105,9 @@ class Database:
             try:
                 with engine.begin() as connection:
                     return work(connection)
-            except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+            except (DatabaseError, InterfaceError, PoolTimeoutError) as error:
+                if isinstance(error, DatabaseError) and type(error) not in _OF_THE_DATABASE:
+                    raise  # a constraint, or a statement that cannot be: a defect of ours
                 if remaining and _sqlstate(error) in _LOST_AGAINST_ANOTHER:
                     continue
                 raise self._unavailable(error) from error
