@@ -99,7 +99,7 @@ class Judge:
         """Whether the critiques not asked for yet, whatever they say, change nothing.
 
         What they cannot change is whether there is a score, and the score, the verdict and
-        the step rewards; confidence and evidence do rest on the critiques that were made.
+        the step rewards; shares of votes, confidence and evidence rest on those that were made.
         """
         outstanding = self.critiques - len(ballots)
         critiques = _readable(ballots)
