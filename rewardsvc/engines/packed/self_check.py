@@ -55,7 +55,7 @@ def difference(decoder: Decoder, hidden: Callable[[MicroBatch], Tensor]) -> str 
 def _groups(vocabulary: int) -> list[TokenGroup]:
     random = np.random.default_rng(0)
     groups = []
-    for prefix_length, suffix_lengths in ((9, (6, 1, 11)), (0, (7, 4)), (12, (0,))):
+    for prefix_length, suffix_lengths in ((9, (6, 1, 11)), (0, (7, 4)), (130, (5, 0))):
         prefix = random.integers(0, vocabulary, prefix_length)
         sequences = [
             np.concatenate([prefix, random.integers(0, vocabulary, length)])

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from rewardsvc.engines.packed.block_pass import BlockPass
 from rewardsvc.engines.packed.branches import Branch
-from rewardsvc.engines.packed.cascade import SegmentKernel
-from rewardsvc.engines.packed.decoder import Decoder, PositionEmbeddings, run_layers
+from rewardsvc.engines.packed.decoder import Decoder
 from rewardsvc.engines.packed.layout import MicroBatch
-from rewardsvc.engines.packed.pruning import run_layer_at_rows, worth_pruning
 from rewardsvc.engines.packed.self_check import difference
+from rewardsvc.engines.packed.whole_pass import WholePass
 from rewardsvc.errors import ConfigError
 
 __all__ = ["PackedTrunk"]
+
+_EXPERT_COUNTS = ("num_experts", "num_local_experts", "n_routed_experts")
 
 
 class PackedTrunk:
@@ -26,15 +27,22 @@ class PackedTrunk:
     Args:
         model: An unmodified Hugging Face decoder in eval mode, or a sequence classifier, causal
             model or PEFT model over one. It is not changed, and may be used beside this.
-        deterministic: A sequence's hidden states do not depend on what it is batched with.
+        deterministic: A sequence's hidden states do not depend, to the last bit on the CPU, on
+            what it is batched with or shares its prefix with; see `blocks`.
         compile: Compile the layers with torch.compile.
 
     Raises:
-        ConfigError: the architecture cannot be packed; says why.
+        ConfigError: the architecture cannot be packed, or not deterministically; says why.
     """
 
     def __init__(self, model: Any, *, deterministic: bool = False, compile: bool = False) -> None:
         self._decoder = Decoder(model)
+        self._deterministic = deterministic
+        if deterministic and any(getattr(self._decoder.config, n, None) for n in _EXPERT_COUNTS):
+            raise ConfigError(
+                f"{self._decoder.name}: cannot be deterministic: the shapes that an expert's "
+                "products have depend on what else is routed to it"
+            )
         self._prune = True
         if self._wrong():
             # A last layer of another build is run whole.
@@ -67,46 +75,27 @@ class PackedTrunk:
             ValueError: `from_layer` is not within 0..layers.
         """
         decoder = self._decoder
-        if not 0 <= from_layer <= len(decoder.layers):
-            raise ValueError(f"from_layer: {from_layer} is not within 0..{len(decoder.layers)}")
+        if not 0 <= from_layer <= self.layers:
+            raise ValueError(f"from_layer: {from_layer} is not within 0..{self.layers}")
         if not len(batch.read_rows):
             empty = torch.empty(0, decoder.config.hidden_size, dtype=decoder.dtype)
             return [empty.to(decoder.device) for _ in branches]
+        kind: Any = BlockPass if self._deterministic else WholePass
         with decoder.attending():
-            position_ids = torch.from_numpy(batch.position_ids).to(decoder.device).long()[None]
-            token_ids = torch.from_numpy(batch.token_ids).to(decoder.device).long()[None]
-            hidden = decoder.embed(token_ids)
-            embeddings = decoder.position_embeddings(hidden, position_ids)
-            kernel = SegmentKernel(batch)
-            shared = run_layers(
-                decoder.layers[:from_layer], 0, hidden, position_ids, embeddings, kernel
-            )
-            return [
-                self._above(branch, batch, from_layer, shared, position_ids, embeddings, kernel)
-                for branch in branches
-            ]
+            forward = kind(decoder, batch, prune=self._prune)
+            shared = forward.run(decoder.layers[:from_layer], 0, forward.embedded)
+            results: list[Tensor] = []
+            for branch in branches:
+                with branch.layers(decoder.layers[from_layer:], batch) as layers:
+                    results.append(forward.read(layers, from_layer, shared))
+            return results
 
-    def _above(
-        self,
-        branch: Branch,
-        batch: MicroBatch,
-        from_layer: int,
-        hidden: Tensor,
-        position_ids: Tensor,
-        embeddings: PositionEmbeddings,
-        kernel: SegmentKernel,
-    ) -> Tensor:
-        rows, back = np.unique(batch.read_rows, return_inverse=True)
-        with branch.layers(self._decoder.layers[from_layer:], batch) as layers:
-            prune = self._prune and len(layers) > 0 and worth_pruning(batch, rows)
-            whole = layers[:-1] if prune else layers
-            hidden = run_layers(whole, from_layer, hidden, position_ids, embeddings, kernel)
-            if prune:
-                last = from_layer + len(whole)
-                hidden = run_layer_at_rows(
-                    layers[-1], last, hidden, position_ids, embeddings, batch, rows
-                )
-            else:
-                hidden = hidden[:, torch.from_numpy(rows).to(hidden.device)]
-        normed: Tensor = self._decoder.norm(hidden[0])
-        return normed[torch.from_numpy(back).to(normed.device)]
+    @torch.inference_mode()
+    def apply(self, head: Callable[[Tensor], Tensor], states: Tensor) -> Tensor:
+        """A head's outputs (reads, ...) for hidden states (reads, hidden).
+
+        Deterministic, the head is run one row at a time: its products have shapes too.
+        """
+        if not self._deterministic or not len(states):
+            return head(states)
+        return torch.cat([head(states[i : i + 1]) for i in range(len(states))])
