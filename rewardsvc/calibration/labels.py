@@ -1,33 +1,62 @@
-"""Labelled scores to calibrate on: JSON lines of {"score": number, "label": number in [0, 1]}.
+"""Labelled scores to calibrate on, in memory and as JSON lines.
 
-A label is 1 for right (or preferred), 0 for wrong, or a share of judges in between. A line
-may also have a `sample_id`, which is not used.
+A line is {"score": number, "label": number in [0, 1]}; a label is 1 for right (or preferred),
+0 for wrong, or a share of judges in between. A line may also say `cluster_id` (labels of one
+prompt share it: they are not independent), `domain`, `inclusion_probability` (with which the
+sample was chosen for labelling, known and in (0, 1]), `source` (person, oracle, judge) and
+`sample_id`, which is not used.
 """
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rewardsvc.errors import ConfigError
 
-__all__ = ["LabelledScores", "load_labels"]
+__all__ = ["LabelledScore", "LabelledScores", "load_labels"]
 
-_FIELDS = ("label", "sample_id", "score")
+
+class LabelledScore(NamedTuple):
+    """One raw score and the truth about it."""
+
+    score: float
+    label: float
+    cluster_id: str = ""
+    """Labels of one prompt share it; empty: a cluster of its own."""
+    domain: str = ""
+    inclusion_probability: float = 1.0
+    source: str = ""
+    """Who says so: `person`, `oracle`, `judge`, or empty."""
+
+
+_FIELDS = (*sorted(LabelledScore._fields), "sample_id")
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledScores:
-    """Raw scores and their labels, each of shape (labels,); labels are in [0, 1]."""
+    """Raw scores and their labels, one entry a label in every field.
+
+    `scores` (labels,) is finite; `labels` (labels,) is in [0, 1]. The rest may be left empty:
+    every label its own cluster, one domain, inclusion probability 1, source unsaid.
+
+    Raises:
+        ValueError: shapes that differ, or a value outside its range; names the field.
+    """
 
     scores: NDArray[np.float64]
     labels: NDArray[np.float64]
+    cluster_ids: tuple[str, ...] = ()
+    domains: tuple[str, ...] = ()
+    inclusion_probabilities: NDArray[np.float64] | None = None
+    sources: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.scores.shape != self.labels.shape or self.scores.ndim != 1:
@@ -39,9 +68,33 @@ class LabelledScores:
             raise ValueError("scores must be finite")
         if not ((self.labels >= 0) & (self.labels <= 1)).all():
             raise ValueError("labels must be in [0, 1]")
+        for name in ("cluster_ids", "domains", "sources"):
+            values = getattr(self, name) or ("",) * len(self)
+            if len(values) != len(self):
+                raise ValueError(f"{name} must have one entry a label: {len(values)}, {len(self)}")
+            object.__setattr__(self, name, tuple(values))
+        chosen = self.inclusion_probabilities
+        chosen = np.ones(len(self)) if chosen is None else np.asarray(chosen, dtype=np.float64)
+        if chosen.shape != self.scores.shape or not ((chosen > 0) & (chosen <= 1)).all():
+            raise ValueError("inclusion_probabilities must be in (0, 1], one a label")
+        object.__setattr__(self, "inclusion_probabilities", chosen)
 
     def __len__(self) -> int:
         return len(self.scores)
+
+    @classmethod
+    def of(cls, rows: Iterable[LabelledScore]) -> LabelledScores:
+        """The same, from rows."""
+        columns = list(zip(*rows, strict=True)) or [()] * len(LabelledScore._fields)
+        score, label, cluster_id, domain, chosen, source = columns
+        return cls(
+            np.array(score, dtype=np.float64),
+            np.array(label, dtype=np.float64),
+            cluster_id,
+            domain,
+            np.array(chosen, dtype=np.float64),
+            source,
+        )
 
 
 def load_labels(path: Path) -> LabelledScores:
@@ -50,20 +103,18 @@ def load_labels(path: Path) -> LabelledScores:
     Raises:
         ConfigError: names the file, the line, the field, the value and what is allowed.
     """
-    scores, labels = [], []
+    rows = []
     try:
         with path.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):
                 if line.strip():
-                    score, label = _parse(line, f"{path}:{number}")
-                    scores.append(score)
-                    labels.append(label)
+                    rows.append(_parse(line, f"{path}:{number}"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
-    return LabelledScores(np.array(scores, dtype=np.float64), np.array(labels, dtype=np.float64))
+    return LabelledScores.of(rows)
 
 
-def _parse(line: str, where: str) -> tuple[float, float]:
+def _parse(line: str, where: str) -> LabelledScore:
     def refuse_constant(text: str) -> NoReturn:
         raise ConfigError(f"{where}: {text} is not a number that a score or label can be")
 
@@ -85,7 +136,22 @@ def _parse(line: str, where: str) -> tuple[float, float]:
     score, label = _number(record, "score", where), _number(record, "label", where)
     if not 0 <= label <= 1:
         raise ConfigError(f"{where}: label: is {label!r}; must be in [0, 1]")
-    return score, label
+    chosen = 1.0
+    if "inclusion_probability" in record:
+        chosen = _number(record, "inclusion_probability", where)
+        if not 0 < chosen <= 1:
+            raise ConfigError(f"{where}: inclusion_probability: is {chosen!r}; must be in (0, 1]")
+    cluster_id, domain, source = (
+        _text(record, field, where) for field in ("cluster_id", "domain", "source")
+    )
+    return LabelledScore(score, label, cluster_id, domain, chosen, source)
+
+
+def _text(record: dict[str, Any], field: str, where: str) -> str:
+    value = record.get(field, "")
+    if not isinstance(value, str):
+        raise ConfigError(f"{where}: {field}: is {value!r}; must be a text")
+    return value
 
 
 def _number(record: dict[str, Any], field: str, where: str) -> float:

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from types import MappingProxyType
 
-from rewardsvc.calibration.isotonic import IsotonicCalibrator
-from rewardsvc.calibration.labels import load_labels
+from rewardsvc.calibration.autocal import choose_autocal
+from rewardsvc.calibration.beta import fit_beta
+from rewardsvc.calibration.histogram import fit_histogram
+from rewardsvc.calibration.isotonic import fit_isotonic
+from rewardsvc.calibration.method import Method
+from rewardsvc.calibration.platt import fit_platt
+from rewardsvc.calibration.scaling_binning import fit_scaling_binning
+from rewardsvc.calibration.temperature import fit_temperature
+from rewardsvc.calibration.two_stage import fit_two_stage
 
 __all__ = ["METHODS"]
 
-
-def _isotonic(labels: Path) -> IsotonicCalibrator:
-    return IsotonicCalibrator.fit(load_labels(labels))
-
-
-METHODS: Mapping[str, Callable[[Path], IsotonicCalibrator]] = MappingProxyType(
+METHODS: Mapping[str, Method] = MappingProxyType(
     {
-        "isotonic": _isotonic,
+        method.name: method
+        for method in (
+            Method("isotonic", fit_isotonic),
+            Method("two_stage", fit_two_stage),
+            Method("autocal", fit_isotonic, choose_autocal),
+            Method("platt", fit_platt),
+            Method("temperature", fit_temperature),
+            Method("beta", fit_beta),
+            Method("histogram", fit_histogram),
+            Method("scaling_binning", fit_scaling_binning),
+        )
     }
 )
-"""From a label file to a fitted calibrator; raises ConfigError for labels that cannot do."""
