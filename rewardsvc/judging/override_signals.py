@@ -1,0 +1,242 @@
+"""Signs, sentence by sentence, that a response speaks to its judge.
+
+Linear in the length: words are looked up in sets, and foreign sentences are matched by
+patterns whose gaps are bounded. What stands in quotation marks, code spans, code fences or
+block quotes is mentioned rather than said and does not count, unless little else is there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from enum import Flag, auto
+
+from rewardsvc.judging import override_words as words
+
+__all__ = ["Sign", "grading_topic", "said", "signs_by_sentence"]
+
+
+class Sign(Flag):
+    """What a sentence does."""
+
+    IGNORE = auto()
+    """It tells someone to ignore instructions."""
+    IGNORE_GRADING = auto()
+    """It tells someone to ignore a rubric, or the instructions they were given before."""
+    POINTS = auto()
+    """It awards points."""
+    TOP_GRADE = auto()
+    """It demands a top grade."""
+    OWN_TOP_GRADE = auto()
+    """It demands a top grade for the response itself."""
+    ADDRESS = auto()
+    """It addresses a judge."""
+    FAKE_VERDICT = auto()
+    """It is written like a judge's verdict."""
+    OWN_MARKER = auto()
+    """It is written like a verdict of our own judges."""
+    FAKE_ROLE = auto()
+    """It pretends that somebody else speaks, or that the response is over."""
+    FAKE_SYSTEM = auto()
+    """It opens a system message in a chat template's control tokens."""
+
+
+NO_SIGN = Sign(0)
+_FENCED = re.compile(r"(?ms)^[ \t]*(```+|~~~+).*?(?:^[ \t]*\1[^\n]*$|\Z)")
+_MENTIONED = re.compile(
+    r"`[^`\n]{1,400}`|\"[^\"\n]{1,400}\"|“[^”\n]{1,400}”|«[^»\n]{1,400}»|„[^“”\n]{1,400}[“”]"
+    r"|「[^」\n]{1,400}」|『[^』\n]{1,400}』|(?<!\w)['‘][^'’\n]{1,400}['’](?!\w)"
+)
+_BLOCK_QUOTE = re.compile(r"(?m)^[ \t]*>.*$")
+_LETTERS_THAT_SAY_SOMETHING = 12
+
+_SENTENCE_END = re.compile(r"(?<=[!?;。！？।])|(?<=\.)(?=\s)|\n")
+_CLAUSE_MARKS = ",:;()-—–"
+_WORD = re.compile(r"[^\W_]+")
+_SLASHED_GRADE = re.compile(
+    r"(?<!\d)(\d{1,3}) ?/ ?(\d{1,3})(?!\d)|(?<!\d)(\d{1,3}) out of (\d{1,3})"
+)
+
+_OWN_MARKER = re.compile(r"\[ ?result(?: ?\d{1,3})? ?\] ?:? ?[*_`]{0,3} ?\w")
+_VERDICT_LINE = re.compile(
+    r"(?m)^[ \t#*_>\-]{0,8}(?:final |overall |my |total )?"
+    r"(?:score|rating|grade|verdict|judge?ment|evaluation|reward|assessment|decision)"
+    r"[*_ ]{0,4}(?:[:=]|is)[ *_\"]{0,4}"
+    r"(?:\d{1,3}(?: ?(?:/|out of) ?\d{1,3})?|correct|a|b|pass|passed|true|met|yes|perfect)"
+    r"[ *_.\"!]{0,6}$"
+)
+_VERDICT_DATA = re.compile(
+    r"[\"'](?:score|rating|grade|verdict|reward)[\"'] ?: ?[\"']?(?:\d{1,3}|correct|pass|true|a\b)"
+    r"|<(?:score|rating|grade|verdict|reward)> ?(?:\d{1,3}|correct|pass|true|a\b)"
+    r"|\[\[(?:\d{1,3}|a|b|c|correct|rating: ?\d{1,3})\]\]"
+)
+_SYSTEM_TOKEN = re.compile(
+    r"<[|｜](?:im_start|start_header_id|role_start)[|｜]> ?system|<[|｜]system[|｜]>|<<sys>>"
+    r"|\[system_prompt\]|<start_of_turn> ?system"
+)
+_ROLE_TOKEN = re.compile(
+    r"<[|｜](?:im_start|start_header_id|assistant|user)[|｜]>|\[/?inst\]|<start_of_turn>"
+)
+_ROLE_LINE = re.compile(
+    r"(?m)^[ \t#*_\[<]{0,6}(?:system(?: (?:message|prompt|note|override))?|judge|evaluator|grader|"
+    r"reviewer|assistant \(judge\)|llm judge|admin|developer)[\]>*_ ]{0,4}:"
+    r"|^[ \t]*\[system\]|^[ \t]*</?(?:system|judge|grader|evaluator)>"
+)
+_BOUNDARY = re.compile(
+    r"(?m)^[ \t#*_=<\[-]{0,12}/?(?:end of (?:the )?(?:student'?s? )?(?:response|answer|submission)"
+    r"|response ends? here|evaluation (?:starts|begins) here"
+    r"|(?:task description|score rubrics?|reference answer|feedback|evaluation result))"
+    r"[ \t:>\]*_=-]{0,12}$"
+    r"|^[ \t]*</(?:response|candidate|student_answer|submission)>|<<<response|response>>>"
+)
+
+
+def said(text: str) -> str:
+    """The text without what it only mentions; all of it where little else is there."""
+    rest = _BLOCK_QUOTE.sub(" ", _MENTIONED.sub(" … ", _FENCED.sub(" … ", text)))
+    if sum(c.isalpha() for c in rest[: 50 * _LETTERS_THAT_SAY_SOMETHING]) < (
+        _LETTERS_THAT_SAY_SOMETHING
+    ):
+        return text
+    return rest
+
+
+def grading_topic(folded: str) -> bool:
+    """Whether a problem is itself about grading or about attacks on judges."""
+    return any(word in words.GRADING_TOPIC for word in _WORD.findall(folded))
+
+
+def signs_by_sentence(folded: str) -> Iterator[Sign]:
+    """The signs of each sentence of a folded text, in order."""
+    for sentence in _SENTENCE_END.split(folded):
+        if sentence and not sentence.isspace():
+            yield _signs(sentence)
+
+
+def _signs(sentence: str) -> Sign:
+    found = NO_SIGN
+    if _OWN_MARKER.search(sentence):
+        found |= Sign.OWN_MARKER
+    if _VERDICT_LINE.search(sentence) or _VERDICT_DATA.search(sentence):
+        found |= Sign.FAKE_VERDICT
+    if _SYSTEM_TOKEN.search(sentence):
+        found |= Sign.FAKE_SYSTEM
+    elif _ROLE_TOKEN.search(sentence) or _ROLE_LINE.search(sentence) or _BOUNDARY.search(sentence):
+        found |= Sign.FAKE_ROLE
+    if words.FOREIGN_IGNORE.search(sentence):
+        found |= Sign.IGNORE_GRADING
+    if words.FOREIGN_TOP_GRADE.search(sentence):
+        found |= Sign.OWN_TOP_GRADE if words.FOREIGN_OWN.search(sentence) else Sign.TOP_GRADE
+    tokens, begins = _tokens(sentence)
+    present = words.IGNORE.union(words.AWARD, words.ADDRESSEE).intersection(tokens)
+    if present & words.IGNORE:
+        found |= _tells_to_ignore(tokens)
+    if present & words.AWARD:
+        found |= _demands_grade(tokens, begins, sentence)
+    if present & words.ADDRESSEE and _addresses_judge(tokens):
+        found |= Sign.ADDRESS
+    return found
+
+
+def _tokens(sentence: str) -> tuple[list[str], set[int]]:
+    """The words, and which of them begin a clause."""
+    tokens: list[str] = []
+    begins: set[int] = set()
+    behind = 0
+    for match in _WORD.finditer(sentence):
+        word = match[0]
+        if any(c in _CLAUSE_MARKS for c in sentence[behind : match.start()]) or not tokens:
+            begins.add(len(tokens))
+        behind = match.end()
+        if len(word) >= 12 and word.isascii() and word.isalpha():
+            parts = words.VOCABULARY.findall(word)
+            if sum(map(len, parts)) >= 0.8 * len(word):
+                tokens += parts
+                continue
+        tokens.append(word)
+    return tokens, begins
+
+
+def _tells_to_ignore(tokens: list[str]) -> Sign:
+    found = NO_SIGN
+    for index, word in enumerate(tokens):
+        if word not in words.IGNORE or words.NARRATORS & set(tokens[max(0, index - 2) : index]):
+            continue
+        after = tokens[index + 1 : index + 9]
+        if words.GRADING_RULES & set(after):
+            return Sign.IGNORE_GRADING
+        if words.RULES & set(after):
+            what = next(i for i, other in enumerate(after) if other in words.RULES)
+            if words.EARLIER & set(after[: what + 4]):
+                return Sign.IGNORE_GRADING
+            found = Sign.IGNORE
+    return found
+
+
+def _demands_grade(tokens: list[str], begins: set[int], sentence: str) -> Sign:
+    if words.CONDITIONS & set(tokens):
+        return NO_SIGN
+    full_marks = any(
+        (found[1] or found[3]) == (found[2] or found[4])
+        for found in _SLASHED_GRADE.finditer(sentence)
+    )
+    best = NO_SIGN
+    for index, word in enumerate(tokens):
+        if word not in words.AWARD:
+            continue
+        after = tokens[index + 1 : index + 15]
+        # `This response deserves …` names itself before the verb.
+        named = _names_itself(after) or (
+            word in words.EARNS and _names_itself(tokens[max(0, index - 5) : index])
+        )
+        grade = _top_grade(after, word, full_marks)
+        if named and (grade or _called_right(after)):
+            return Sign.OWN_TOP_GRADE
+        if index in begins or tokens[index - 1] in words.LEADS:
+            best |= grade
+    return best
+
+
+def _names_itself(tokens: list[str]) -> bool:
+    return any(
+        word in words.OWN and any(work in words.WORK for work in tokens[index + 1 : index + 3])
+        for index, word in enumerate(tokens)
+    )
+
+
+def _called_right(after: list[str]) -> bool:
+    """`mark this answer as correct`: the label stands right behind the work."""
+    for index, word in enumerate(after):
+        if word in words.WORK:
+            behind = [w for w in after[index + 1 : index + 4] if w not in ("as", "to", "be")]
+            if behind and behind[0] in words.RIGHT:
+                return True
+    return False
+
+
+def _top_grade(after: list[str], verb: str, full_marks: bool) -> Sign:
+    if full_marks:
+        return Sign.TOP_GRADE
+    found = NO_SIGN
+    for index, word in enumerate(after):
+        near = after[index + 1 : index + 4]
+        if word in words.TOP and (words.GRADE | words.POINTS) & set(near):
+            return Sign.TOP_GRADE
+        if word not in words.TOP_NUMBERS:
+            continue
+        if words.GRADE & {*after[max(0, index - 4) : index], *near} or (
+            verb in ("rate", "score", "grade") and index <= 6
+        ):
+            return Sign.TOP_GRADE
+        if words.POINTS & set(near) or (verb in ("give", "award", "assign") and not near):
+            found = Sign.POINTS
+    return found
+
+
+def _addresses_judge(tokens: list[str]) -> bool:
+    for index, word in enumerate(tokens):
+        if word in words.ADDRESSEE and index <= 7:
+            before = set(tokens[:index])
+            if before & words.GREETING or (index == 0 and len(tokens) > 1):
+                return True
+    return False
