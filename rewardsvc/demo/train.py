@@ -41,17 +41,22 @@ _REFERENCE_SEED, _CALIBRATION_SEED, _HELD_OUT_SEED = 101, 102, 103
 
 def score_samples(directory: Path, samples: Iterable[Sample]) -> tuple[Scores, list[str]]:
     """Raw scores, shape (samples, members), and the members' names. Imports torch."""
-    from rewardsvc.engines.sequence_classifier import SequenceClassifierEngine
+    from rewardsvc.engines.reward_models import RewardModelEngine
 
     members = sorted(path.parent for path in directory.glob("*/config.json"))
-    engine = SequenceClassifierEngine([str(m) for m in members], device="cpu", threads=1)
+    engine = RewardModelEngine(
+        "bradley_terry",
+        "full_models",
+        {"directories": [str(member) for member in members]},
+        {"device": "cpu", "threads": 1},
+    )
     engine.start()
-    request = [
-        {"messages": [["user", problem.text], ["assistant", solution.text]]}
+    groups = [
+        {"messages": [["user", problem.text]], "responses": [solution.text]}
         for problem, solution in samples
     ]
-    reply = engine.run(engine.prepare({"samples": request}))
-    scores = np.frombuffer(reply["scores"]).reshape(len(request), len(members))
+    reply = engine.run(engine.prepare({"groups": groups}))
+    scores = np.frombuffer(reply["outputs"]).reshape(len(groups), len(members))
     return scores, [member.name for member in members]
 
 

@@ -11,157 +11,38 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from numpy.typing import NDArray
+from pydantic import BaseModel
 
-from rewardsvc.aggregate import (
-    IDENTITY,
-    OBJECTIVES,
-    Standardisation,
-    disagreement,
-    enough_members,
-    objective_named,
-)
-from rewardsvc.engines import EngineProcess
-from rewardsvc.engines.model_files import check_model_directory, model_hash
+from rewardsvc.aggregate import disagreement, enough_members, mask_failures, objective_named
+from rewardsvc.engines.families import FAMILIES
 from rewardsvc.errors import ConfigError
-from rewardsvc.scorers.scorer import BatchLimits, weigh_by_characters
-from rewardsvc.types import (
-    Chat,
-    Group,
-    MemberScore,
-    Response,
-    Score,
-    ScorerDescription,
-    Status,
-    TokenIds,
-)
+from rewardsvc.scorers.ensemble_config import EnsembleConfig
+from rewardsvc.scorers.ensemble_files import find_files, find_objective, find_standardisation
+from rewardsvc.scorers.model_requests import model_request
+from rewardsvc.scorers.scorer import weigh_by_characters
+from rewardsvc.types import Evidence, Group, MemberScore, Score, ScorerDescription, Status
 from rewardsvc.versions import version_of
 
-_ENGINE = "rewardsvc.engines.sequence_classifier:SequenceClassifierEngine"
-_BUNDLED = {"bundled:demo": Path(__file__).parent.parent / "demo" / "ensemble"}
-_STANDARDISATION_FILE = "standardisation.json"
+__all__ = ["EnsembleConfig", "EnsembleScorer"]
 
-
-class EnsembleConfig(BaseModel):
-    """Configuration of a reward-model ensemble; relative paths start at the file's folder."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    kind: Literal["ensemble"] = "ensemble"
-    directory: str | None = Field(
-        None,
-        min_length=1,
-        description="Folder whose subfolders are the members, with standardisation.json beside "
-        "them; `bundled:demo` is the ensemble that comes with the package. "
-        "Give this or members.",
-    )
-    members: tuple[str, ...] = Field(
-        (),
-        description="Model folders (Hugging Face sequence classifiers with one label, "
-        "safetensors). A member's name is its folder's name.",
-    )
-    objective: str = Field("uncertainty_weighted", description=f"One of {', '.join(OBJECTIVES)}.")
-    uncertainty_weight: float | None = Field(
-        None,
-        ge=0,
-        allow_inf_nan=False,
-        description="Weight of the variance in uncertainty_weighted; 0.5 when absent. "
-        "0.5 suits best-of-n, 0.1 PPO.",
-    )
-    z: float | None = Field(
-        None,
-        ge=0,
-        allow_inf_nan=False,
-        description="Standard deviations below the mean in lower_bound; 1 when absent.",
-    )
-    minimum_members: int | None = Field(
-        None,
-        ge=1,
-        description="Members that must have scored a sample for it to have a score; "
-        "all when absent.",
-    )
-    standardisation: str | None = Field(
-        None,
-        min_length=1,
-        description="File with each member's frozen mean and standard deviation; `none` "
-        "leaves raw scores as they are. When absent: standardisation.json in directory.",
-    )
-    max_length: int | None = Field(
-        None,
-        ge=8,
-        description="Longest input in tokens; when absent, what each model takes.",
-    )
-    truncation: Literal["prompt_left", "reject"] = Field(
-        "prompt_left",
-        description="What happens to longer inputs: prompt_left drops the prompt's first "
-        "tokens (status truncated), reject scores none of it (status error).",
-    )
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto", description="auto: the checkpoint's own on a GPU, float32 on the CPU."
-    )
-    device: str = Field(
-        "auto",
-        pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$",
-        description="auto: the first GPU if there is one, else the CPU.",
-    )
-    threads: int | None = Field(
-        None, ge=1, le=1024, description="CPU threads of the engine; torch's choice when absent."
-    )
-    micro_batch_tokens: int = Field(
-        8192, ge=1, le=2**24, description="Padded tokens in one forward pass of one member."
-    )
-    max_batch_tokens: int = Field(65_536, ge=1, description="Most tokens in one batch.")
-    max_batch_samples: int = Field(512, ge=1, description="Most responses in one batch.")
-    max_queue_tokens: int = Field(16_777_216, ge=1, description="Most tokens waiting.")
-    max_queue_samples: int = Field(65_536, ge=1, description="Most responses waiting.")
-    start_timeout_seconds: float = Field(
-        600.0, gt=0, le=86_400, description="Longest the members may take to load."
-    )
-    stall_timeout_seconds: float = Field(
-        300.0,
-        gt=0,
-        le=86_400,
-        description="Longest the engine may work without answering before it is killed "
-        "and started anew.",
-    )
-
-    @field_validator("objective")
-    @classmethod
-    def _known_objective(cls, value: str) -> str:
-        if value not in OBJECTIVES:
-            raise ValueError(f"must be one of {', '.join(OBJECTIVES)}")
-        return value
-
-    @model_validator(mode="after")
-    def _consistent(self) -> EnsembleConfig:
-        if (self.directory is None) == (not self.members):
-            raise ValueError("give exactly one of directory and members")
-        for name in ("uncertainty_weight", "z"):
-            takes = OBJECTIVES[self.objective].defaults
-            if getattr(self, name) is not None and name not in takes:
-                raise ValueError(f"{name} has no meaning for objective {self.objective}")
-        return self
-
-    @property
-    def parameters(self) -> dict[str, float]:
-        """The objective's parameters that were given."""
-        given = {"uncertainty_weight": self.uncertainty_weight, "z": self.z}
-        return {name: value for name, value in given.items() if value is not None}
+_ENGINE = "rewardsvc.engines.reward_models:RewardModelEngine"
+_KEEPS_RANGE = frozenset({"mean", "worst_case", "median"})
+"""Objectives that never leave the range of the members' scores."""
 
 
 class EnsembleScorer:
     """Scores responses with every member and reports the objective over them.
 
     `value` is the objective over the members' standardised scores, in standard deviations of
-    the reference set, higher is better, unbounded.
+    the reference set, higher is better, unbounded; with `standardisation: none` it has the
+    members' own unit; a fitted objective's is log-odds.
     """
 
     config_type: ClassVar[type[BaseModel]] = EnsembleConfig
-    needs_reference = False
-    range: tuple[float | None, float | None] = (None, None)
 
     def __init__(self, name: str, config: EnsembleConfig, base_path: Path) -> None:
         """Checks that the members and their standardisation are there; loads no model.
@@ -170,74 +51,85 @@ class EnsembleScorer:
             ConfigError: names the key and the path, and what is missing or allowed.
         """
         self.name = name
+        self.limits = config.limits
         self._config = config
-        self._directories = _member_directories(config, base_path)
-        self._members = tuple(directory.name for directory in self._directories)
-        self._standardisation = _standardisation(config, base_path, self._members)
+        self._family = FAMILIES[config.family]
+        self.needs_reference = self._family.needs_reference
+        self._files = find_files(config, base_path)
+        self._members = self._files.names
+        self._fitted = find_objective(config, base_path, self._members)
+        self._standardisation = find_standardisation(config, base_path, self._members, self._fitted)
         self._minimum_members = config.minimum_members or len(self._members)
         if self._minimum_members > len(self._members):
             raise ConfigError(
                 f"minimum_members: must be at most {len(self._members)}, the number of members, "
                 f"not {self._minimum_members}"
             )
-        self._objective = objective_named(config.objective).with_parameters(**config.parameters)
-        self.limits = BatchLimits(
-            config.max_batch_tokens,
-            config.max_batch_samples,
-            config.max_queue_tokens,
-            config.max_queue_samples,
-            batches_in_flight=2,
-        )
-        self._model_hashes: list[str] | None = None
+        self._weights = [config.attribute_weights.get(label, 0.0) for label in self._files.labels]
+        keeps = config.objective in _KEEPS_RANGE and self._standardisation.version == "none"
+        self.range = self._family.range if keeps else (None, None)
+        self._hashes: list[str] | None = None
         self._facts: dict[str, str] = {}
-        self._engine = EngineProcess(
+        self._engine = config.process(
             name,
             _ENGINE,
             {
-                "members": [str(directory) for directory in self._directories],
-                "dtype": config.dtype,
-                "device": config.device,
-                "threads": config.threads,
-                "max_length": config.max_length,
+                "family": config.family,
+                "kind": self._files.kind,
+                "source": {
+                    "directories": [str(path) for path in self._files.directories],
+                    "parts": [str(path) for path in self._files.parts],
+                    "outputs": len(self._files.labels),
+                    **config.dropout,
+                },
                 "truncation": config.truncation,
-                "token_budget": config.micro_batch_tokens,
             },
-            in_flight=self.limits.batches_in_flight,
-            start_seconds=config.start_timeout_seconds,
-            stall_seconds=config.stall_timeout_seconds,
         )
 
     def describe(self) -> ScorerDescription:
         """Members, objective and version.
 
         The version covers weights, tokenizers, standardisation, objective and settings; before
-        `start` has read the weights it says so.
+        `start` has read the weights it says so. It does not cover the device.
         """
-        if self._model_hashes is None:
+        config = self._config
+        objective = self._fitted.version if self._fitted else repr(config.parameters)
+        if self._hashes is None:
             version = "ensemble-not-loaded"
         else:
             version = version_of(
-                "ensemble-1",
-                self._config.objective,
-                repr(self._config.parameters),
+                "ensemble-2",
+                f"{config.family} {self._files.kind} {config.dropout}",
+                repr(dict(zip(self._files.labels, self._weights, strict=True))),
+                f"{config.objective} {objective}",
                 self._standardisation.version,
-                str(self._minimum_members),
-                f"{self._config.max_length} {self._config.truncation} {self._config.dtype}",
+                f"{self._minimum_members} {config.truncation} {config.deciding}",
                 *self._members,
-                *self._model_hashes,
+                *self._hashes,
             )
+        properties = {
+            "family": config.family,
+            "members_are": self._files.kind,
+            "standardisation": self._standardisation.version,
+            "minimum_members": str(self._minimum_members),
+            "deterministic": str(config.deterministic).lower(),
+            **self._family.properties,
+            **{key: f"{value:g}" for key, value in config.parameters.items()},
+            **self._facts,
+        }
+        if self._fitted:
+            properties["objective_version"] = self._fitted.version
+        if self._family.weighted:
+            weighted = zip(self._files.labels, self._weights, strict=True)
+            properties["attributes"] = ", ".join(self._files.labels)
+            properties["attribute_weights"] = ", ".join(f"{n}: {w:g}" for n, w in weighted)
         return ScorerDescription(
             self.name,
             "ensemble",
             version,
             members=self._members,
-            objective=self._config.objective,
-            properties={
-                "standardisation": self._standardisation.version,
-                "minimum_members": str(self._minimum_members),
-                **{key: f"{value:g}" for key, value in self._config.parameters.items()},
-                **self._facts,
-            },
+            objective=config.objective,
+            properties=properties,
         )
 
     def weigh(self, group: Group) -> list[int]:
@@ -251,16 +143,15 @@ class EnsembleScorer:
             ConfigError: a member cannot be used; names its folder and what is wrong.
             EngineDown: the process could not be started.
         """
-        hashing = asyncio.gather(
-            *(asyncio.to_thread(model_hash, directory) for directory in self._directories)
-        )
+        hashing = asyncio.ensure_future(asyncio.to_thread(self._files.hashes))
         try:
             information = await self._engine.start()
         except BaseException:
             hashing.cancel()
             raise
-        self._model_hashes = list(await hashing)
-        self._facts = {"device": information["device"]}
+        self._hashes = await hashing
+        facts = information.pop("facts")
+        self._facts = {**information, **facts}
 
     async def score(self, groups: Sequence[Group]) -> list[list[Score]]:
         """Scores one batch.
@@ -268,34 +159,28 @@ class EnsembleScorer:
         Raises:
             EngineCrashed, EngineDown, EngineCallFailed: the batch could not be run.
         """
-        samples: list[dict[str, Any]] = []
-        refusals: dict[int, str] = {}
-        for group in groups:
-            for response in group.responses:
-                sample = _sample(group, response)
-                if isinstance(sample, str):
-                    refusals[len(samples)] = sample
-                    sample = {"ids": [b"", b""], "hash": ""}
-                samples.append(sample)
-        reply = await self._engine.call({"samples": samples})
-        scores = self._interpret(reply, len(samples))
-        for index, reason in refusals.items():
-            scores[index] = Score.unscored(Status.ERROR, reason)
-        remaining = iter(scores)
-        return [[next(remaining) for _ in group.responses] for group in groups]
+        request = model_request(groups, with_references=self.needs_reference)
+        scores: list[Score] = []
+        if request.groups:
+            reply = await self._engine.call({"groups": request.groups})
+            scores = self._interpret(reply, len(request.positions))
+        return request.arrange(scores, groups)
 
     async def close(self) -> None:
         """Kills the engine process."""
         await self._engine.close()
 
     def _interpret(self, reply: Mapping[str, Any], count: int) -> list[Score]:
-        raw = np.frombuffer(reply["scores"]).reshape(count, len(self._members))
+        outputs = np.frombuffer(reply["outputs"]).reshape(
+            count, len(self._members), len(self._files.labels)
+        )
         failures: dict[int, dict[int, str]] = defaultdict(dict)
         for sample, member, reason in reply["failures"]:
             failures[sample][member] = reason
-        truncations = dict(reply["truncations"])
+        truncations, warnings = dict(reply["truncations"]), dict(reply["warnings"])
+        raw = self._family.scores(outputs, self._weights)
         standardised = self._standardisation.apply(raw, self._members)
-        values = self._objective(standardised)
+        values = self._objective(raw, standardised)
         apart = disagreement(standardised)
         enough = enough_members(standardised, self._minimum_members) & np.isfinite(values)
         scores = []
@@ -308,11 +193,43 @@ class EnsembleScorer:
                 status = Status.TRUNCATED if index in truncations else Status.OK
                 reason = truncations.get(index, "")
                 value, spread = float(values[index]), float(apart[index])
+                evidence = self._evidence(outputs[index], raw[index], warnings.get(index, ""))
             else:
-                status, value, spread = Status.ERROR, None, None
+                status, value, spread, evidence = Status.ERROR, None, None, None
                 reason = self._too_few(members)
-            scores.append(Score(status, value, reason, members=members, disagreement=spread))
+            scores.append(
+                Score(
+                    status,
+                    value,
+                    reason,
+                    members=members,
+                    disagreement=spread,
+                    evidence=evidence,
+                )
+            )
         return scores
+
+    def _objective(
+        self, raw: NDArray[np.float64], standardised: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        if self._fitted is not None:
+            return self._fitted(mask_failures(raw))
+        objective = objective_named(self._config.objective)
+        return objective.with_parameters(**self._config.parameters)(standardised)
+
+    def _evidence(
+        self, outputs: NDArray[np.float64], raw: NDArray[np.float64], warning: str
+    ) -> Evidence | None:
+        """Raw attributes, the mean of the members that have a score, and warnings."""
+        attributes = {}
+        if self._family.weighted:
+            means = outputs[np.isfinite(raw)].mean(axis=0)
+            attributes = {
+                label: float(mean) for label, mean in zip(self._files.labels, means, strict=True)
+            }
+        if not attributes and not warning:
+            return None
+        return Evidence(attributes=attributes, warnings=(warning,) if warning else ())
 
     def _member_score(
         self, member: int, raw: float, standardised: float, failures: Mapping[int, str]
@@ -326,6 +243,8 @@ class EnsembleScorer:
 
     def _too_few(self, members: Sequence[MemberScore]) -> str:
         failed = [member for member in members if member.failure]
+        if len(members) - len(failed) >= self._minimum_members:
+            return "the objective over the members is not a finite number"
         reasons = dict.fromkeys(member.failure for member in failed)
         if len(reasons) == 1:
             why = f"{', '.join(member.name for member in failed)}: {failed[0].failure}"
@@ -335,74 +254,3 @@ class EnsembleScorer:
             f"{len(members) - len(failed)} of {len(members)} members have a score, "
             f"{self._minimum_members} are needed; {why}"
         )
-
-
-def _sample(group: Group, response: Response) -> dict[str, Any] | str:
-    """The sample as the engine takes it, or why it cannot."""
-    prompt, text = group.prompt, response.text
-    if isinstance(prompt, TokenIds) and isinstance(text, TokenIds):
-        if prompt.tokenizer_hash != text.tokenizer_hash:
-            return "the tokenizer hashes of prompt and response differ"
-        parts = [prompt.little_endian_int32, text.little_endian_int32]
-        if any(len(part) % 4 for part in parts):
-            return "token ids must be a multiple of 4 bytes (little-endian int32)"
-        return {"ids": parts, "hash": text.tokenizer_hash}
-    if isinstance(prompt, TokenIds) or isinstance(text, TokenIds):
-        return "prompt and response must both be text or both be token ids"
-    if isinstance(prompt, Chat):
-        messages = [[message.role, message.content] for message in prompt.messages]
-    else:
-        messages = [["user", prompt]]
-    return {"messages": [*messages, ["assistant", text]]}
-
-
-def _resolve(path: str, base_path: Path) -> Path:
-    return _BUNDLED.get(path) or base_path / path
-
-
-def _member_directories(config: EnsembleConfig, base_path: Path) -> list[Path]:
-    if config.directory is not None:
-        directory = _resolve(config.directory, base_path)
-        if not directory.is_dir():
-            raise ConfigError(f"directory: no such folder: {directory}")
-        directories = sorted(p.parent for p in directory.glob("*/config.json"))
-        if not directories:
-            raise ConfigError(f"directory: no model folders (with config.json) in {directory}")
-    else:
-        directories = [_resolve(member, base_path) for member in config.members]
-    names = [directory.name for directory in directories]
-    for name in names:
-        if names.count(name) > 1:
-            raise ConfigError(f"members: two are called {name!r}; their folders' names must differ")
-    for directory in directories:
-        check_model_directory(directory)
-    return directories
-
-
-def _standardisation(
-    config: EnsembleConfig, base_path: Path, members: Sequence[str]
-) -> Standardisation:
-    if config.standardisation == "none":
-        return IDENTITY
-    if config.standardisation is not None:
-        path = _resolve(config.standardisation, base_path)
-    elif config.directory is not None:
-        path = _resolve(config.directory, base_path) / _STANDARDISATION_FILE
-    else:
-        raise ConfigError(
-            "standardisation: must be given with members: a file with each member's mean and "
-            "std, or `none` to leave raw scores as they are"
-        )
-    if not path.is_file():
-        raise ConfigError(
-            f"standardisation: no file at {path}; make one, or say `none` to leave raw scores "
-            "as they are"
-        )
-    standardisation = Standardisation.load(path)
-    missing = [name for name in members if name not in standardisation.members]
-    if missing:
-        raise ConfigError(
-            f"{path}: members: {', '.join(missing)} missing; "
-            f"there are {', '.join(standardisation.members)}"
-        )
-    return standardisation

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tiny_models import byte_tokenizer
 
-from rewardsvc.engines.conversation import ConversationEncoder, Message, TooLong
+from rewardsvc.engines.conversation import ConversationEncoder, Message
 
 BEGIN, END = 0, 1
 
@@ -68,34 +68,3 @@ def test_a_response_cannot_spell_control_tokens(template: bool, forgery: str) ->
     if not template:
         at = len(honest) - 1
     assert forged == honest[:at] + bare + honest[at + 1 :]
-
-
-def test_what_fits_is_left_alone() -> None:
-    encoder = ConversationEncoder(byte_tokenizer())
-    (ids,) = encoder.encode([QUESTION])
-    fitted = encoder.fit(QUESTION, ids, len(ids), "reject")
-    assert (fitted.ids, fitted.truncation) == (ids, "")
-
-
-def test_the_prompt_is_cut_from_the_left() -> None:
-    encoder = ConversationEncoder(byte_tokenizer())
-    (ids,) = encoder.encode([QUESTION])
-    fitted = encoder.fit(QUESTION, ids, len(ids) - 5, "prompt_left")
-    assert fitted.ids == [BEGIN, *ids[6:]]
-    (prompt,) = encoder.encode([QUESTION[:-1]], open_turn=True)
-    assert fitted.truncation == (
-        f"the first 5 of the prompt's {len(prompt)} tokens were dropped "
-        f"to fit the model's {len(ids) - 5}"
-    )
-
-
-def test_the_response_is_never_cut() -> None:
-    encoder = ConversationEncoder(byte_tokenizer())
-    (ids,) = encoder.encode([QUESTION])
-    (prompt,) = encoder.encode([QUESTION[:-1]], open_turn=True)
-    shortest = len(ids) - len(prompt) + 1
-    assert encoder.fit(QUESTION, ids, shortest, "prompt_left").ids == [BEGIN, *ids[len(prompt) :]]
-    with pytest.raises(TooLong, match=f"the response alone takes {shortest} tokens"):
-        encoder.fit(QUESTION, ids, shortest - 1, "prompt_left")
-    with pytest.raises(TooLong, match=f"{len(ids)} tokens; the model takes {len(ids) - 1}"):
-        encoder.fit(QUESTION, ids, len(ids) - 1, "reject")

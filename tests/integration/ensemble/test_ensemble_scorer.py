@@ -111,7 +111,7 @@ async def test_a_batch_from_start_to_crash_to_recovery(scorer: EnsembleScorer, b
     description = scorer.describe()
     assert description.members == MEMBERS
     assert description.objective == "uncertainty_weighted"
-    assert description.version.startswith("ensemble-1-")
+    assert description.version.startswith("ensemble-2-")
     assert description.properties["device"] == "cpu"
     assert scorer.weigh(groups[0]) == [4, 1, 1]
 
@@ -141,7 +141,8 @@ async def test_a_failed_member_is_named_and_the_others_are_enough(base: Path) ->
 def test_too_few_members_is_an_error_that_says_so(base: Path) -> None:
     scorer = EnsembleScorer("rm", config(objective="mean", minimum_members=2), base)
     reply = {
-        "scores": np.array([[1.0, 2.5, np.nan], [1.0, np.inf, np.nan]]).tobytes(),
+        "outputs": np.array([[1.0, 2.5, np.nan], [1.0, np.inf, np.nan]]).tobytes(),
+        "warnings": [],
         "failures": [[0, 2, "out of luck"], [1, 2, "out of luck"]],
         "truncations": [[0, "cut"], [1, "cut"]],
     }

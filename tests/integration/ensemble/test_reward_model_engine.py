@@ -15,11 +15,12 @@ from tiny_models import byte_tokenizer, save_bert, save_llama
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from rewardsvc.engines.model_files import tokenizer_hash
-from rewardsvc.engines.sequence_classifier import SequenceClassifierEngine
+from rewardsvc.engines.reward_models import RewardModelEngine
 from rewardsvc.errors import ConfigError
 
 TEXTS = ["2", "", "a longer answer " * 9, "ends in </s>", "ü€😀", "two\nlines", "4" * 60]
-SAMPLES = [{"messages": [["user", "What is 1 + 1?"], ["assistant", text]]} for text in TEXTS]
+QUESTION = [["user", "What is 1 + 1?"]]
+GROUP = {"messages": QUESTION, "responses": TEXTS}
 
 
 @pytest.fixture(scope="module")
@@ -37,16 +38,30 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @cache
-def engine(*members: Path, **options: Any) -> SequenceClassifierEngine:
-    made = SequenceClassifierEngine([str(m) for m in members], device="cpu", **options)
+def engine(*members: Path, truncation: Any = "prompt_left", **settings: Any) -> RewardModelEngine:
+    made = RewardModelEngine(
+        "bradley_terry",
+        "full_models",
+        {"directories": tuple(str(m) for m in members)},
+        {"device": "cpu", "threads": 1, **settings},
+        truncation,
+    )
     made.start()
     return made
 
 
-def run(made: SequenceClassifierEngine, samples: list[dict[str, Any]]) -> dict[str, Any]:
-    reply = made.run(made.prepare({"samples": samples}))
-    reply["scores"] = np.frombuffer(reply["scores"]).reshape(len(samples), -1)
+def run(made: RewardModelEngine, *groups: dict[str, Any]) -> dict[str, Any]:
+    reply = made.run(made.prepare({"groups": groups}))
+    count = sum(len(group["responses"]) for group in groups)
+    reply["scores"] = np.frombuffer(reply["outputs"]).reshape(count, -1)
     return reply
+
+
+def read(made: RewardModelEngine, *groups: dict[str, Any]) -> list[list[int]]:
+    """The token ids of each sample."""
+    _, (encoded,) = made.prepare({"groups": groups})
+    assert encoded.owners == list(range(len(encoded.sequences)))
+    return [sequence.ids for sequence in encoded.sequences]
 
 
 def plain_scores(directory: Path, sequences: list[list[int]]) -> np.ndarray:
@@ -59,23 +74,25 @@ def plain_scores(directory: Path, sequences: list[list[int]]) -> np.ndarray:
 
 @pytest.mark.parametrize("name", ["llama", "pad_is_eos", "no_template", "bert"])
 def test_scores_equal_a_plain_unbatched_forward(models: Path, name: str) -> None:
-    made = engine(models / name)
-    count, (encoded,) = made.prepare({"samples": SAMPLES})
-    assert count == len(SAMPLES)
-    sequences = [encoded.sequences[index] for index in range(count)]
-    expected = plain_scores(models / name, sequences)
-    assert np.ptp(expected) > 0.01
-    for token_budget in (1, 200, 100_000):
-        scores, failures = made._members[0].score(sequences, token_budget)
-        assert failures == {}
-        np.testing.assert_allclose(scores, expected, atol=1e-4, rtol=0)
-    np.testing.assert_allclose(run(made, SAMPLES)["scores"][:, 0], expected, atol=1e-4, rtol=0)
+    for settings in ({"token_budget": 1}, {"token_budget": 200}, {}, {"deterministic": True}):
+        made = engine(models / name, **settings)
+        expected = plain_scores(models / name, read(made, GROUP))
+        assert np.ptp(expected) > 0.01
+        reply = run(made, GROUP)
+        assert reply["failures"] == []
+        np.testing.assert_allclose(reply["scores"][:, 0], expected, atol=1e-4, rtol=0)
+
+
+def test_what_cannot_be_packed_is_padded_and_says_why(models: Path) -> None:
+    assert engine(models / "llama").start()["engine"] == "packed"
+    told = engine(models / "bert").start()["engine"]
+    assert told.startswith("padded: BertForSequenceClassification: its head is not")
 
 
 def test_token_ids_are_those_of_the_chat_template(models: Path) -> None:
     made = engine(models / "llama")
     tokenizer = AutoTokenizer.from_pretrained(models / "llama")
-    _, (encoded,) = made.prepare({"samples": SAMPLES})
+    sequences = read(made, GROUP)
     for index, text in enumerate(TEXTS):
         if "</s>" not in text:
             messages = [
@@ -83,49 +100,59 @@ def test_token_ids_are_those_of_the_chat_template(models: Path) -> None:
                 {"role": "assistant", "content": text},
             ]
             expected = tokenizer.apply_chat_template(messages, tokenize=True)["input_ids"]
-            assert encoded.sequences[index] == expected
+            assert sequences[index] == expected
 
 
 def test_members_with_one_tokenizer_share_the_tokenisation(models: Path) -> None:
     made = engine(models / "llama", models / "not_a_number", models / "no_template")
-    _, encoded = made.prepare({"samples": SAMPLES})
+    _, encoded = made.prepare({"groups": [GROUP]})
     assert len(encoded) == 2
 
 
 def test_members_of_every_kind_side_by_side(models: Path) -> None:
     names = ["llama", "bert", "no_template", "pad_is_eos"]
-    together = run(engine(*(models / name for name in names)), SAMPLES)["scores"]
+    together = run(engine(*(models / name for name in names)), GROUP)["scores"]
     for column, name in enumerate(names):
-        alone = run(engine(models / name), SAMPLES)["scores"]
+        alone = run(engine(models / name), GROUP)["scores"]
         np.testing.assert_allclose(together[:, [column]], alone, atol=1e-5)
 
 
 def test_a_member_that_raises_fails_alone_and_only_on_its_sample(models: Path) -> None:
     made = engine(models / "llama", models / "small_vocabulary")
-    reply = run(made, SAMPLES)
+    reply = run(made, GROUP)
     hostile = TEXTS.index("ü€😀")
     assert [(s, m) for s, m, _ in reply["failures"]] == [(hostile, 1)]
-    assert "IndexError" in reply["failures"][0][2]
+    assert "has no embedding: the model has 225" in reply["failures"][0][2]
     failed = np.zeros((len(TEXTS), 2), dtype=bool)
     failed[hostile, 1] = True
     np.testing.assert_array_equal(np.isnan(reply["scores"]), failed)
 
 
 def test_long_prompts_are_cut_or_rejected(models: Path) -> None:
-    long_prompt = {"messages": [["user", "x" * 400], ["assistant", "y"]]}
-    long_response = {"messages": [["user", "x"], ["assistant", "y" * 400]]}
-    samples = [SAMPLES[0], long_prompt, long_response]
-    reply = run(engine(models / "llama"), samples)
+    long_prompt = {"messages": [["user", "x" * 400]], "responses": ["y"]}
+    long_response = {"messages": [["user", "x"]], "responses": ["y" * 400]}
+    samples = [{"messages": QUESTION, "responses": ["2"]}, long_prompt, long_response]
+    reply = run(engine(models / "llama"), *samples)
     assert [index for index, _ in reply["truncations"]] == [1]
     assert "tokens were dropped to fit the model's 256" in reply["truncations"][0][1]
     assert [(s, m) for s, m, _ in reply["failures"]] == [(2, 0)]
     assert "the response alone takes" in reply["failures"][0][2]
     assert np.isfinite(reply["scores"][:2]).all() and np.isnan(reply["scores"][2])
 
-    reply = run(engine(models / "llama", truncation="reject", max_length=64), samples)
+    reply = run(engine(models / "llama", truncation="reject", max_length=64), *samples)
     assert reply["truncations"] == []
     assert [s for s, _, _ in reply["failures"]] == [1, 2]
     assert "the model takes 64" in reply["failures"][0][2]
+
+    made = engine(models / "llama", truncation="response_middle")
+    reply = run(made, *samples)
+    assert [s for s, _, _ in reply["failures"]] == [1]
+    assert "the prompt alone takes" in reply["failures"][0][2]
+    ((truncated, text),) = reply["truncations"]
+    assert truncated == 2 and "in the middle of the response's" in text
+    _, (encoded,) = made.prepare({"groups": [long_response]})
+    assert len(encoded.sequences[0].ids) == 256
+    assert encoded.sequences[0].ids[-1] == 1
 
 
 def test_what_a_template_or_tokenizer_refuses_fails_alone(tmp_path: Path) -> None:
@@ -135,9 +162,9 @@ def test_what_a_template_or_tokenizer_refuses_fails_alone(tmp_path: Path) -> Non
         "{{ raise_exception('no tools here') }}{% endif %}{{ m['content'] }}{% endfor %}"
     )
     made = engine(save_llama(tmp_path / "strict", tokenizer=tokenizer))
-    tool = {"messages": [["tool", "x"], ["assistant", "y"]]}
-    broken_text = {"messages": [["user", "x"], ["assistant", "\ud800"]]}
-    reply = run(made, [SAMPLES[0], tool, broken_text])
+    tool = {"messages": [["tool", "x"]], "responses": ["y"]}
+    broken_text = {"messages": [["user", "x"]], "responses": ["\ud800"]}
+    reply = run(made, {"messages": QUESTION, "responses": ["2"]}, tool, broken_text)
     reasons = {s: reason for s, _, reason in reply["failures"]}
     assert sorted(reasons) == [1, 2]
     assert reasons[1].startswith("cannot be tokenised: ") and "no tools here" in reasons[1]
@@ -152,24 +179,21 @@ def as_bytes(ids: list[int]) -> bytes:
 def test_token_ids_are_taken_as_they_are(models: Path) -> None:
     made = engine(models / "llama")
     tokenizer = tokenizer_hash(models / "llama")
-    _, (encoded,) = made.prepare({"samples": SAMPLES})
-    ids = encoded.sequences[0]
+    ids = read(made, GROUP)[0]
 
     def sample(prompt: list[int], response: list[int], by: str = tokenizer) -> dict[str, Any]:
-        return {"ids": [as_bytes(prompt), as_bytes(response)], "hash": by}
+        return {"ids": as_bytes(prompt), "hash": by, "responses": [as_bytes(response)]}
 
     reply = run(
         made,
-        [
-            SAMPLES[0],
-            sample(ids[:5], ids[5:]),
-            sample(ids[:5], ids[5:], by="other"),
-            sample([0, 259], [1]),
-            sample([-1], [1]),
-            sample([], []),
-            sample([7] * 300, [8] * 10),
-            sample([7] * 10, [8] * 300),
-        ],
+        {"messages": QUESTION, "responses": TEXTS[:1]},
+        sample(ids[:5], ids[5:]),
+        sample(ids[:5], ids[5:], by="other"),
+        sample([0, 259], [1]),
+        sample([-1], [1]),
+        sample([], []),
+        sample([7] * 300, [8] * 10),
+        sample([7] * 10, [8] * 300),
     )
     assert reply["scores"][1] == pytest.approx(reply["scores"][0], abs=1e-5)
     reasons = {s: reason for s, _, reason in reply["failures"]}
@@ -177,14 +201,14 @@ def test_token_ids_are_taken_as_they_are(models: Path) -> None:
     assert "made with tokenizer 'other'" in reasons[2] and tokenizer in reasons[2]
     for index in (3, 4, 5):
         assert reasons[index] == "token ids must be 1 or more in 0..258"
-    assert "300 of them the response" in reasons[7]
+    assert reasons[7] == "too long: the response alone takes 300 tokens; the model takes 256"
     ((truncated, text),) = reply["truncations"]
-    assert truncated == 6 and "the first 54 of the prompt's 300" in text
+    assert truncated == 6 and "the first 54 of the prompt's 300 tokens" in text
 
 
 def test_half_precision_is_close(models: Path) -> None:
-    exact = run(engine(models / "llama"), SAMPLES)["scores"]
-    rounded = run(engine(models / "llama", dtype="bfloat16"), SAMPLES)["scores"]
+    exact = run(engine(models / "llama"), GROUP)["scores"]
+    rounded = run(engine(models / "llama", dtype="bfloat16"), GROUP)["scores"]
     assert 0 < np.abs(exact - rounded).max() < 0.2
 
 
@@ -208,7 +232,7 @@ def refused(directory: Path, **options: Any) -> str:
 
 def test_more_than_one_label_is_refused(models: Path) -> None:
     message = refused(models / "two_labels")
-    assert "num_labels must be 1 (a Bradley-Terry score), not 2" in message
+    assert "has 2 outputs, but 1 are read" in message
 
 
 def test_a_missing_directory_is_refused(tmp_path: Path) -> None:
