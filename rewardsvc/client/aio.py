@@ -24,6 +24,7 @@ from rewardsvc.client.channel import Endpoint, Endpoints, KeepAlive, Tls, addres
 from rewardsvc.client.coalesce import Coalescer
 from rewardsvc.client.exchange import Exchange, Terms
 from rewardsvc.client.failures import error_of_rpc
+from rewardsvc.client.labelling import AsyncLabelCalls
 from rewardsvc.client.parcels import (
     Bundle,
     Parcel,
@@ -77,7 +78,7 @@ class _Kind(NamedTuple):
         )
 
 
-class AsyncClient:
+class AsyncClient(AsyncLabelCalls):
     """Scores samples by the named rewards of a rewardsvc server, from one event loop.
 
     Example:
@@ -238,14 +239,13 @@ class AsyncClient:
 
     async def list_rewards(self, *, timeout: float | None = None) -> list[RewardDescription]:
         """The rewards that the server offers, sorted by name."""
-        deadline = Deadline(self._timeout if timeout is None else _positive(timeout))
-        answer = await self._call("ListRewards", pb.ListRewardsRequest(), deadline)
+        answer = await self._call("ListRewards", pb.ListRewardsRequest(), self._deadline(timeout))
         return [reward_from_message(reward) for reward in answer.rewards]
 
     async def get_reward(self, name: str, *, timeout: float | None = None) -> RewardDescription:
         """One reward; raises UnknownReward, which lists those there are."""
-        deadline = Deadline(self._timeout if timeout is None else _positive(timeout))
-        answer = await self._call("GetReward", pb.GetRewardRequest(name=name), deadline)
+        request = pb.GetRewardRequest(name=name)
+        answer = await self._call("GetReward", request, self._deadline(timeout))
         return reward_from_message(answer.reward)
 
     async def close(self) -> None:
@@ -266,6 +266,9 @@ class AsyncClient:
 
     # ── one call ─────────────────────────────────────────────────────────────────────────
 
+    def _deadline(self, timeout: float | None) -> Deadline:
+        return Deadline(self._timeout if timeout is None else _positive(timeout))
+
     def _kind(
         self,
         reward: str,
@@ -274,15 +277,15 @@ class AsyncClient:
         detail: Detail,
         attribute_weights: Mapping[str, float] | None,
     ) -> tuple[_Kind, Deadline]:
-        seconds = self._timeout if timeout is None else _positive(timeout)
+        deadline = self._deadline(timeout)
         kind = _Kind(
             reward,
             self._tenant if tenant is None else tenant,
             Detail(detail),
             tuple(sorted((attribute_weights or {}).items())),
-            math.floor(math.log2(seconds)),
+            math.floor(math.log2(deadline.seconds)),
         )
-        return kind, Deadline(seconds)
+        return kind, deadline
 
     async def _score(
         self, kind: _Kind, bundles: Sequence[Bundle], total: int, deadline: Deadline

@@ -19,6 +19,7 @@ from typing import Any
 import grpc
 
 from rewardsvc.errors import RewardServiceError, Unavailable
+from rewardsvc.v1.label_service_pb2_grpc import LabelServiceStub
 from rewardsvc.v1.reward_service_pb2_grpc import RewardServiceStub
 
 MESSAGE_LIMIT_BYTES = 64 * 1024 * 1024
@@ -86,6 +87,14 @@ def is_local(address: str) -> bool:
     return host.startswith(("127.", "localhost:", "[::1]:", "unix:"))
 
 
+class _Stub(RewardServiceStub, LabelServiceStub):
+    """The calls of every service, by name."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        RewardServiceStub.__init__(self, channel)
+        LabelServiceStub.__init__(self, channel)
+
+
 class Endpoint:
     """One address: its channel and the calls that it offers."""
 
@@ -114,7 +123,7 @@ class Endpoint:
             if tls.server_name:
                 options.append(("grpc.ssl_target_name_override", tls.server_name))
             self.channel = grpc.aio.secure_channel(address, tls.credentials(), options)
-        self.stub = RewardServiceStub(self.channel)
+        self.stub = _Stub(self.channel)
 
     def suspect(self, error: RewardServiceError) -> None:
         """Notes a failed call, so that retries go elsewhere for a while if they can.

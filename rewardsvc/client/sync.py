@@ -10,6 +10,7 @@ from typing import Literal, Self, TypeAlias
 from rewardsvc.client.aio import DEFAULT_TIMEOUT, AsyncClient
 from rewardsvc.client.background import Background, Fed
 from rewardsvc.client.channel import KeepAlive, Tls
+from rewardsvc.client.labelling import LabelCalls
 from rewardsvc.client.retry import Retry
 from rewardsvc.client.samples import SampleLike
 from rewardsvc.types import Detail, Group, Result, RewardDescription, Sample
@@ -20,7 +21,7 @@ RESULTS_AHEAD = 256
 """Results of a stream that wait for a caller who is slow to take them."""
 
 
-class Client:
+class Client(LabelCalls):
     """Scores samples by the named rewards of a rewardsvc server, from any thread.
 
     Example:
@@ -44,7 +45,7 @@ class Client:
         tls: Tls | None = None,
         token: str | None = None,
     ) -> None:
-        self._client = AsyncClient(
+        self._client: AsyncClient = AsyncClient(
             target,
             tenant=tenant,
             timeout=timeout,

@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Literal, Self, TypeAlias
 
 from rewardsvc.client.samples import SampleLike, groups_of, sample_of, samples_of
+from rewardsvc.client.testing_labels import ScriptedAsyncLabelCalls, ScriptedLabelCalls
 from rewardsvc.errors import InvalidRequest, UnknownReward
 from rewardsvc.types import Detail, Group, Result, RewardDescription, Sample, Status
 
@@ -44,6 +45,7 @@ class _Scripted:
     def __init__(
         self, script: Script | Result | float, rewards: Iterable[RewardDescription] = ()
     ) -> None:
+        super().__init__()
         self._script = script
         self._rewards = {reward.name: reward for reward in rewards}
         self.calls: list[ScriptedCall] = []
@@ -106,7 +108,7 @@ class _Scripted:
         return self._rewards[name]
 
 
-class ScriptedAsyncClient(_Scripted):
+class ScriptedAsyncClient(_Scripted, ScriptedAsyncLabelCalls):
     """Stands in for AsyncClient."""
 
     async def score(
@@ -181,7 +183,7 @@ class ScriptedAsyncClient(_Scripted):
         await self.close()
 
 
-class ScriptedClient(_Scripted):
+class ScriptedClient(_Scripted, ScriptedLabelCalls):
     """Stands in for Client."""
 
     def score(
