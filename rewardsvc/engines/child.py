@@ -8,7 +8,6 @@ kernel kills it should the reader be stuck.
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import os
 import queue
@@ -21,10 +20,10 @@ from typing import Any
 
 from rewardsvc.engines.engine import Engine
 from rewardsvc.engines.framing import receive, send
+from rewardsvc.engines.lifeline import die_with_parent
 from rewardsvc.errors import ConfigError
 
 _PREPARED_AHEAD = 1
-_PR_SET_PDEATHSIG = 1
 
 
 class _Failure:
@@ -34,13 +33,6 @@ class _Failure:
 
 def _one_line(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".strip()
-
-
-def _die_with_parent(parent: int) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(0)
 
 
 def _build(connection: socket.socket) -> Engine | None:
@@ -99,7 +91,7 @@ def _serve(connection: socket.socket, engine: Engine) -> None:
 def main() -> None:
     """Serves until the parent closes the connection or goes away."""
     descriptor, parent = int(sys.argv[1]), int(sys.argv[2])
-    _die_with_parent(parent)
+    die_with_parent(parent)
     # A terminal's Ctrl-C reaches the whole process group; the parent decides when to end this.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     connection = socket.socket(fileno=descriptor)

@@ -26,6 +26,8 @@ from rewardsvc.errors import ConfigError, InternalError, Unavailable
 
 __all__ = ["EngineCallFailed", "EngineCrashed", "EngineDown", "EngineProcess"]
 
+_CHILD = "rewardsvc.engines.child"
+_CONCURRENT_CHILD = "rewardsvc.engines.concurrent_child"
 _FIRST_PAUSE_SECONDS = 0.25
 _LONGEST_PAUSE_SECONDS = 30.0
 _EXIT_SECONDS = 0.5
@@ -77,6 +79,10 @@ class EngineProcess:
         start_seconds: longest the engine may take to load and warm up.
         stall_seconds: longest the engine may take to answer anything while it has work;
             then it is killed and started anew.
+        concurrent: the class is a `ConcurrentEngine`, which works on all that is in the process
+            at a time, and is told which calls are given up; else an `Engine`.
+        python: another interpreter to run it with; this one when None.
+        environment: further environment variables.
     """
 
     def __init__(
@@ -88,10 +94,16 @@ class EngineProcess:
         in_flight: int = 2,
         start_seconds: float = 600.0,
         stall_seconds: float = 300.0,
+        concurrent: bool = False,
+        python: str | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
         self.restarts = 0
         self._order = {"engine": engine, "options": dict(options)}
+        self._concurrent = concurrent
+        self._python = python or sys.executable
+        self._environment = dict(environment or {})
         self._start_seconds = start_seconds
         self._stall_seconds = stall_seconds
         self._slots = asyncio.Semaphore(in_flight)
@@ -151,6 +163,8 @@ class EngineProcess:
                 return await reply
             finally:
                 self._pending.pop(identity, None)
+                if self._concurrent and not reply.done() and self._running is running:
+                    running.writer.write(encode([identity]))
 
     async def _watch(self, reply: asyncio.Future[Any], running: _Running) -> None:
         """Waits for `reply`; kills the process when it has answered nothing for too long."""
@@ -194,15 +208,15 @@ class EngineProcess:
         with theirs:
             try:
                 process = await asyncio.create_subprocess_exec(
-                    sys.executable,
+                    self._python,
                     "-P",
                     "-m",
-                    "rewardsvc.engines.child",
+                    _CONCURRENT_CHILD if self._concurrent else _CHILD,
                     str(theirs.fileno()),
                     str(os.getpid()),
                     stdin=asyncio.subprocess.DEVNULL,
                     pass_fds=(theirs.fileno(),),
-                    env=_environment(),
+                    env=_environment() | self._environment,
                 )
             except BaseException:
                 ours.close()
