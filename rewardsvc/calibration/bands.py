@@ -17,7 +17,7 @@ import numpy as np
 
 from rewardsvc.calibration.domains import Borrowing, Shifted
 from rewardsvc.calibration.fitted import shift_log_odds
-from rewardsvc.calibration.intervals import (
+from rewardsvc.intervals import (
     INTERVAL,
     cluster_counts,
     design_effect,

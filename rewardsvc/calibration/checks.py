@@ -10,7 +10,7 @@ from collections import Counter
 
 import numpy as np
 
-from rewardsvc.calibration.intervals import cluster_bootstrap, effective_size
+from rewardsvc.intervals import cluster_bootstrap, effective_size
 from rewardsvc.calibration.labels import LabelledScores
 from rewardsvc.calibration.metrics.ranking import auroc
 from rewardsvc.calibration.ranks import mid_ranks

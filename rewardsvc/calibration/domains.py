@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rewardsvc.calibration.fitted import shift_log_odds
-from rewardsvc.calibration.intervals import design_effect
+from rewardsvc.intervals import design_effect
 from rewardsvc.calibration.maps import CalibrationMap
 from rewardsvc.calibration.method import FitMap
 from rewardsvc.calibration.sample import Sample

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rewardsvc.calibration.intervals import jeffreys
+from rewardsvc.intervals import jeffreys
 from rewardsvc.calibration.sample import Array
 
 __all__ = ["Coverage", "interval_coverage"]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from rewardsvc.calibration.sample import Array
+Array = NDArray[np.float64]
 
 __all__ = [
     "INTERVAL",
