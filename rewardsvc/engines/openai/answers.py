@@ -18,6 +18,8 @@ from rewardsvc.types import Usage
 __all__ = ["error_text", "parse_generation", "parse_json"]
 
 _LONGEST_DETAIL = 300
+_IMPOSSIBLE = -9990.0
+"""vLLM writes -9999 for a token that a guide rules out, as JSON has no infinity."""
 _ROUNDING = 1e-3
 """Servers' log-probabilities may be above 0 by rounding, but not by more."""
 
@@ -115,6 +117,7 @@ def _token(item: Any, path: str) -> GeneratedToken:
     if not isinstance(listed, list):
         raise _Malformed(f"{path}.top_logprobs is no list")
     alternatives = [_text_and_logprob(a, f"{path}.top_logprobs[{i}]") for i, a in enumerate(listed)]
+    alternatives = [(text, value) for text, value in alternatives if value > _IMPOSSIBLE]
     alternatives.sort(key=lambda alternative: -alternative[1])
     return GeneratedToken(text, value, tuple(alternatives))
 

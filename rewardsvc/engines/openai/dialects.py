@@ -67,6 +67,9 @@ def request_body(
 
 def _vllm(request: GenerationRequest) -> dict[str, Any]:
     guide = _first_guide(request, "choice", "regex", "json")
+    if "json" in guide:
+        # A model may otherwise fill its whole answer with spaces between two tokens of JSON.
+        guide["disable_any_whitespace"] = True
     return {"structured_outputs": guide} if guide else {}
 
 

@@ -54,12 +54,12 @@ class VllmEngineConfig(BaseModel):
     max_length: int | None = Field(
         None, ge=8, description="Longest prompt with its answer in tokens; the model's when absent."
     )
-    memory_fraction: float = Field(
-        0.9,
+    memory_fraction: float | None = Field(
+        None,
         gt=0,
         le=1,
-        description="Share of the GPU's memory that vLLM takes, with the weights; on a CPU the "
-        "share of main memory that must be free.",
+        description="Share of the GPU's memory that vLLM takes, with the weights; 0.9 when absent. "
+        "On a CPU, the share of main memory that must be free; 0.05 when absent.",
     )
     cpu_cache_gigabytes: int = Field(
         4, ge=1, le=4096, description="Memory for keys and values when it runs on a CPU."

@@ -1,0 +1,116 @@
+"""The process that vLLM runs in, seen from the server."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import rewardsvc_verifiers
+
+import rewardsvc
+from rewardsvc.engines.process import EngineProcess
+from rewardsvc.engines.vllm.config import VllmEngineConfig
+from rewardsvc.errors import ConfigError
+
+__all__ = ["VllmProcess", "check_model_folder"]
+
+
+class VllmProcess:
+    """Runs one of this package's engine classes beside vLLM.
+
+    The interpreter may be another environment's, which needs vLLM and MessagePack but not
+    rewardsvc: it is given these two packages and nothing else of this environment.
+
+    Raises:
+        ConfigError: the interpreter is not there.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        engine: str,
+        config: VllmEngineConfig,
+        directory: Path,
+        base_path: Path,
+        further_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        python = None if config.python is None else base_path / config.python
+        if python is not None and not python.is_file():
+            raise ConfigError(f"python: no interpreter at {python}")
+        self._packages: tempfile.TemporaryDirectory[str] | None = None
+        environment = _environment(config)
+        if python is not None:
+            self._packages = tempfile.TemporaryDirectory(prefix="rewardsvc-packages-")
+            for package in (rewardsvc, rewardsvc_verifiers):
+                (source,) = package.__path__
+                (Path(self._packages.name) / package.__name__).symlink_to(source)
+            environment["PYTHONPATH"] = self._packages.name
+        self.process = EngineProcess(
+            name,
+            engine,
+            {
+                "model": str(directory),
+                "dtype": config.dtype,
+                "max_length": config.max_length,
+                "memory_fraction": config.memory_fraction,
+                "tensor_parallel_size": config.tensor_parallel_size,
+                "eager": config.eager,
+                "prefix_caching": config.prefix_caching,
+                "concurrency": config.concurrency,
+                "engine_options": dict(config.engine_options),
+                **(further_options or {}),
+            },
+            in_flight=config.concurrency,
+            start_seconds=config.start_timeout_seconds,
+            stall_seconds=config.stall_timeout_seconds,
+            concurrent=True,
+            python=None if python is None else str(python),
+            environment=environment,
+        )
+
+    async def close(self) -> None:
+        """Kills the process. Idempotent."""
+        await self.process.close()
+        if self._packages is not None:
+            self._packages.cleanup()
+
+
+def _environment(config: VllmEngineConfig) -> dict[str, str]:
+    threads = {}
+    if config.threads is not None:
+        threads = {
+            "OMP_NUM_THREADS": str(config.threads),
+            # vLLM would bind its threads to cores, which others may be busy on.
+            "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+        }
+    return {
+        "VLLM_NO_USAGE_STATS": "1",
+        "DO_NOT_TRACK": "1",
+        "VLLM_LOGGING_LEVEL": "WARNING",
+        "VLLM_CPU_KVCACHE_SPACE": str(config.cpu_cache_gigabytes),
+        **threads,
+    }
+
+
+def check_model_folder(directory: Path) -> None:
+    """Checks that a model's files are there.
+
+    Raises:
+        ConfigError: names the folder or file and what is missing.
+    """
+    if not directory.is_dir():
+        raise ConfigError(f"model: no such folder: {directory}")
+    for name in ("config.json", "tokenizer.json"):
+        if not (directory / name).is_file():
+            raise ConfigError(f"model: {directory} is no model folder: {name} is missing")
+    if not any(directory.glob("*.safetensors")):
+        raise ConfigError(f"model: {directory} has no weights in safetensors")
+    try:
+        config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"model: {directory}/config.json is not JSON: {error}") from None
+    if not isinstance(config, dict):
+        raise ConfigError(f"model: {directory}/config.json must be a JSON object")
