@@ -16,13 +16,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import structlog
 from sqlalchemy import Connection
 
-from rewardsvc.assembly import Calibrator
+from rewardsvc.calibration import FittedCalibrator
 from rewardsvc.errors import Overloaded, RewardServiceError, Unavailable
+from rewardsvc.noise import NoiseEstimate
 from rewardsvc.store import Database, calibrators, noise, revisions
 from rewardsvc.store.calibrators import CalibratorKey
 from rewardsvc.store.noise import ScorerKey
@@ -32,57 +33,27 @@ log = structlog.stdlib.get_logger("rewardsvc.labels")
 POLL_SECONDS = 2.0
 
 
-class NoiseTable(Protocol):
-    """The noise estimates of one scorer, by kind of sample."""
-
-    @property
-    def version(self) -> str:
-        """Changes when a rate changes."""
-
-    def lookup(self, stage: str, answer_type: str, domain: str) -> Any:
-        """The estimate of the most specific kind that has one; None where there is none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Readers:
-    """How stored JSON becomes what scoring uses; each raises for what it cannot read."""
-
-    calibrator: Callable[[Mapping[str, Any]], Calibrator]
-    noise: Callable[[Mapping[str, Any]], NoiseTable]
-
-
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """What is in force at one moment."""
 
     version: int = 0
     """Grows with every change of anything in force."""
-    calibrators: Mapping[CalibratorKey, Calibrator] = field(
-        default_factory=lambda: MappingProxyType({})
-    )
-    noise_tables: Mapping[ScorerKey, NoiseTable] = field(
-        default_factory=lambda: MappingProxyType({})
-    )
+    calibrators: Mapping[CalibratorKey, FittedCalibrator] = field(default_factory=dict)
+    estimates: Mapping[ScorerKey, NoiseEstimate] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     """What is in force in the store but could not be read, and why."""
 
-    def calibrator(self, reward: str, scorer: str, domain: str = "") -> Calibrator | None:
+    def calibrator(self, reward: str, scorer: str, domain: str = "") -> FittedCalibrator | None:
         """The calibrator of a domain, else the one of all domains, else None."""
         found = self.calibrators.get(CalibratorKey(reward, scorer, domain))
         if found is None and domain:
             found = self.calibrators.get(CalibratorKey(reward, scorer, ""))
         return found
 
-    def noise_table(self, reward: str, scorer: str) -> NoiseTable | None:
-        """All noise estimates of a scorer; None before there are any."""
-        return self.noise_tables.get(ScorerKey(reward, scorer))
-
-    def noise(
-        self, reward: str, scorer: str, stage: str = "", answer_type: str = "", domain: str = ""
-    ) -> Any:
-        """The noise estimate of the most specific kind of sample that has one, else None."""
-        table = self.noise_table(reward, scorer)
-        return None if table is None else table.lookup(stage, answer_type, domain)
+    def noise(self, reward: str, scorer: str) -> NoiseEstimate | None:
+        """The error rates of a verifier, for each kind of sample; None before there are any."""
+        return self.estimates.get(ScorerKey(reward, scorer))
 
 
 class CalibratorBook:
@@ -94,13 +65,11 @@ class CalibratorBook:
     def __init__(
         self,
         database: Database,
-        readers: Readers,
         *,
         poll_seconds: float = POLL_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
-        self._readers = readers
         self._poll_seconds = poll_seconds
         self._clock = clock
         self._snapshot = Snapshot()
@@ -127,15 +96,13 @@ class CalibratorBook:
         """How long ago the store last confirmed that the snapshot is what is in force."""
         return self._clock() - self._confirmed_at
 
-    def calibrator(self, reward: str, scorer: str, domain: str = "") -> Calibrator | None:
+    def calibrator(self, reward: str, scorer: str, domain: str = "") -> FittedCalibrator | None:
         """See Snapshot.calibrator."""
         return self._snapshot.calibrator(reward, scorer, domain)
 
-    def noise(
-        self, reward: str, scorer: str, stage: str = "", answer_type: str = "", domain: str = ""
-    ) -> Any:
+    def noise(self, reward: str, scorer: str) -> NoiseEstimate | None:
         """See Snapshot.noise."""
-        return self._snapshot.noise(reward, scorer, stage, answer_type, domain)
+        return self._snapshot.noise(reward, scorer)
 
     def on_change(self, callback: Callable[[Snapshot], None]) -> Callable[[], None]:
         """Calls `callback` in the event loop with every new snapshot; returns how to stop it."""
@@ -187,7 +154,7 @@ class CalibratorBook:
     async def _refresh(self) -> None:
         async with self._refreshing:
             before, began = self._snapshot, self._clock()
-            after = await self._database.read(partial(_read, readers=self._readers, before=before))
+            after = await self._database.read(partial(_read, before=before))
             self._confirmed_at = began
             if after is before:
                 return
@@ -202,58 +169,60 @@ class CalibratorBook:
                 log.exception("a listener failed", version=after.version)
 
 
-def _read(connection: Connection, readers: Readers, before: Snapshot) -> Snapshot:
+def _read(connection: Connection, before: Snapshot) -> Snapshot:
     """The snapshot in force: `before` itself where nothing has changed."""
     version = revisions.current(connection)
     if version == before.version:
         return before
     problems: list[str] = []
-    held: dict[CalibratorKey, Calibrator] = {}
-    for key, wanted in calibrators.versions_in_force(connection).items():
-        known = before.calibrators.get(key)
-        if known is None or known.version != wanted:
-            known = _calibrator(connection, readers, key, known, problems)
-        if known is not None:
-            held[key] = known
-    tables: dict[ScorerKey, NoiseTable] = {}
-    for scorer, wanted in noise.versions_in_force(connection).items():
-        table = before.noise_tables.get(scorer)
-        if table is None or table.version != wanted:
-            table = _noise(connection, readers, scorer, table, problems)
-        if table is not None:
-            tables[scorer] = table
-    return Snapshot(version, MappingProxyType(held), MappingProxyType(tables), tuple(problems))
+    held = _followed(
+        before.calibrators,
+        calibrators.versions_in_force(connection),
+        lambda key: calibrators.find(connection, key),
+        FittedCalibrator.from_json,
+        problems,
+    )
+    estimates = _followed(
+        before.estimates,
+        noise.versions_in_force(connection),
+        lambda key: noise.find(connection, key),
+        NoiseEstimate.from_json,
+        problems,
+    )
+    return Snapshot(version, MappingProxyType(held), MappingProxyType(estimates), tuple(problems))
 
 
-def _calibrator(
-    connection: Connection,
-    readers: Readers,
-    key: CalibratorKey,
-    known: Calibrator | None,
+class _Stored(Protocol):
+    @property
+    def payload(self) -> Mapping[str, Any]: ...
+
+
+class _Versioned(Protocol):
+    @property
+    def version(self) -> str: ...
+
+
+_Key = TypeVar("_Key", bound=tuple[str, ...])
+_Value = TypeVar("_Value", bound=_Versioned)
+
+
+def _followed(
+    known: Mapping[_Key, _Value],
+    wanted: Mapping[_Key, str],
+    find: Callable[[_Key], _Stored | None],
+    read: Callable[[Mapping[str, Any]], _Value],
     problems: list[str],
-) -> Calibrator | None:
-    stored = calibrators.find(connection, key)
-    if stored is None:
-        return known
-    try:
-        return readers.calibrator(stored.payload)
-    except (RewardServiceError, ValueError, TypeError, KeyError) as error:
-        problems.append(f"calibrator {stored.version} of {'/'.join(key)}: {error}")
-        return known
-
-
-def _noise(
-    connection: Connection,
-    readers: Readers,
-    key: ScorerKey,
-    known: NoiseTable | None,
-    problems: list[str],
-) -> NoiseTable | None:
-    stored = noise.find(connection, key)
-    if stored is None:
-        return known
-    try:
-        return readers.noise(stored.payload)
-    except (RewardServiceError, ValueError, TypeError, KeyError) as error:
-        problems.append(f"noise estimate {stored.version} of {'/'.join(key)}: {error}")
-        return known
+) -> dict[_Key, _Value]:
+    """What is wanted, reading only what is not known; what cannot be read stays as it was."""
+    following: dict[_Key, _Value] = {}
+    for key, version in wanted.items():
+        value = known.get(key)
+        if value is None or value.version != version:
+            stored = find(key)
+            try:
+                value = value if stored is None else read(stored.payload)
+            except (RewardServiceError, ValueError, TypeError, KeyError) as error:
+                problems.append(f"{version} of {'/'.join(filter(None, key))}: {error}")
+        if value is not None:
+            following[key] = value
+    return following

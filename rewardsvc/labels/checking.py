@@ -111,7 +111,7 @@ def _number(value: object, where: str) -> float:
         raise InvalidRequest.field(where, "is too large for a 64-bit number") from None
 
 
-def _named(value: object, names: type[_Name], where: str) -> _Name:
+def _named(value: Any, names: type[_Name], where: str) -> _Name:
     try:
         return names(value)
     except ValueError:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -44,9 +43,8 @@ def fit(key: CalibratorKey, method: str, rows: Sequence[LabelRow]) -> StoredCali
         raise LabelsInsufficient(
             f"no label of scorer {key.scorer!r} of reward {key.reward!r} can be fitted on: {said}"
         )
-    fitted = fit_calibrator(gold.scores, method, domain=key.domain)
-    now = datetime.now(UTC)
-    fitted = replace(fitted, fitted_at=now.isoformat(timespec="seconds"))
+    now = datetime.now(UTC).replace(microsecond=0)
+    fitted = fit_calibrator(gold.scores, method, key.domain, fitted_at=now)
     return StoredCalibrator(
         key,
         fitted.version,

@@ -119,7 +119,7 @@ class LabelLedger:
 
 _NOT_USED = (
     "the configuration does not take this scorer's calibrator from the store "
-    "(calibration: {from: store}), so results stay as they are"
+    "(calibration without labels), so results stay as they are"
 )
 
 
