@@ -16,6 +16,8 @@ KINDS = {
     "critic": "rewardsvc.scorers.critic:CriticScorer",
     "ensemble": "rewardsvc.scorers.ensemble:EnsembleScorer",
     "format": "rewardsvc.scorers.format:FormatScorer",
+    "implicit": "rewardsvc.scorers.implicit:ImplicitScorer",
+    "likelihood": "rewardsvc.scorers.likelihood:LikelihoodScorer",
     "math": "rewardsvc.scorers.math:MathScorer",
 }
 
