@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
 from rewardsvc.aggregate.combination import range_of
-from rewardsvc.assembly import Recipe, assemble
+from rewardsvc.assembly import Circumstances, Part, Recipe, assemble
 from rewardsvc.batching.batcher import Batcher
 from rewardsvc.batching.ticket import Ticket
 from rewardsvc.errors import DeadlineExceeded, InvalidRequest, QueueFull
 from rewardsvc.scorers.scorer import Scorer
-from rewardsvc.types import Group, Result, RewardDescription, ScoreOptions
+from rewardsvc.shaping import ConfidenceFormat, StatedConfidence, read_confidence
+from rewardsvc.types import (
+    Group,
+    Monitor,
+    Result,
+    RewardDescription,
+    ScoreOptions,
+    ScorerDescription,
+)
 from rewardsvc.versions import version_of
 
 _SHARE_KEPT_FOR_ANSWERING = 0.05
@@ -29,23 +38,49 @@ class ScorerSlot:
     batcher: Batcher
 
 
+class Watcher(Protocol):
+    """Sees every result of a reward after it was made; must be quick and must not raise."""
+
+    def observe(self, groups: Sequence[Group], results: Sequence[Sequence[Result]]) -> None:
+        """Takes note of some results."""
+
+    def monitors(self) -> Sequence[Monitor]:
+        """What it watches, as the reward's description shows it."""
+
+
 class RewardPipeline:
     """One named reward. Its slots are in the order of the recipe's parts."""
 
     def __init__(
-        self, name: str, description: str, recipe: Recipe, slots: Sequence[ScorerSlot]
+        self,
+        name: str,
+        description: str,
+        recipe: Recipe,
+        slots: Sequence[ScorerSlot],
+        watchers: Sequence[Watcher] = (),
     ) -> None:
         self.name = name
+        self.recipe = recipe
         self.needs_reference = any(slot.scorer.needs_reference for slot in slots)
         self._text = description
-        self._recipe = recipe
         self._slots = tuple(slots)
-        self.versions: dict[str, str] = {}
-        self.description = self._describe()
+        self._watchers = tuple(watchers)
+        self._attributes: frozenset[str] = frozenset()
+        self._versions: dict[str, str] = {}
+        self._description = self._describe()
+
+    @property
+    def description(self) -> RewardDescription:
+        """The reward as `GetReward` shows it, with its monitors as they stand."""
+        return replace(self._description, monitors=self.monitors())
+
+    def monitors(self) -> tuple[Monitor, ...]:
+        """What is watched against reward hacking, as it stands."""
+        return tuple(m for watcher in self._watchers for m in watcher.monitors())
 
     def refresh(self) -> None:
-        """Takes over the scorers' versions, which some know only after loading."""
-        self.description = self._describe()
+        """Takes over versions that are known only after loading, or that have changed."""
+        self._description = self._describe()
 
     async def score(
         self,
@@ -54,8 +89,8 @@ class RewardPipeline:
         seconds_left: float | None,
         *,
         wait_for_room: bool = False,
-    ) -> list[list[Result]]:
-        """Scores some groups; one list of results a group, in order.
+    ) -> tuple[list[list[Result]], Mapping[str, str]]:
+        """Scores some groups; one list of results a group, in order, and what made them.
 
         With `seconds_left`, samples that are not done shortly before then come back with
         status TIMEOUT, so that the others still reach the caller in time.
@@ -64,15 +99,17 @@ class RewardPipeline:
         and InvalidRequest for options that this reward does not take.
         """
         if options.attribute_weights:
-            raise InvalidRequest.field(
-                "options.attribute_weights",
-                f"are given, but reward {self.name!r} has no attributes",
-            )
+            self._check_attributes(options.attribute_weights)
         deadline = None
         if seconds_left is not None:
             kept = min(seconds_left * _SHARE_KEPT_FOR_ANSWERING, _MOST_KEPT_FOR_ANSWERING_SECONDS)
             deadline = asyncio.get_running_loop().time() + seconds_left - kept
-        tickets = await self._submit(groups, options.tenant or "default", deadline, wait_for_room)
+        stated = None
+        sent: Sequence[Group] = groups
+        if self.recipe.stated_confidence is not None:
+            stated = _statements(groups, self.recipe.stated_confidence)
+            sent = _without_statements(groups, stated)
+        tickets = await self._submit(sent, options.tenant or "default", deadline, wait_for_room)
         try:
             for ticket in tickets:
                 await ticket.wait(deadline)
@@ -80,7 +117,25 @@ class RewardPipeline:
         finally:
             for ticket in tickets:
                 ticket.cancel()
-        return assemble(self._recipe, groups, scores, self.versions)
+        versions = dict(self._versions)
+        results = assemble(
+            self.recipe,
+            groups,
+            scores,
+            versions,
+            Circumstances(
+                options.batch_id,
+                options.attribute_weights,
+                None
+                if stated is None
+                else [[statement.probability for statement in each] for each in stated],
+            ),
+        )
+        if stated is not None:
+            _place_steps_as_sent(results, stated)
+        for watcher in self._watchers:
+            watcher.observe(groups, results)
+        return results, versions
 
     async def _submit(
         self, groups: Sequence[Group], tenant: str, deadline: float | None, wait_for_room: bool
@@ -104,38 +159,146 @@ class RewardPipeline:
             except TimeoutError:
                 raise DeadlineExceeded("the deadline passed while waiting for room") from None
 
+    def _check_attributes(self, weights: Mapping[str, float]) -> None:
+        if not self._attributes:
+            raise InvalidRequest.field(
+                "options.attribute_weights",
+                f"are given, but reward {self.name!r} has no attributes",
+            )
+        for name in weights:
+            if name not in self._attributes:
+                raise InvalidRequest.field(
+                    f"options.attribute_weights[{name!r}]",
+                    f"is no attribute of reward {self.name!r}; "
+                    f"there are: {', '.join(sorted(self._attributes))}",
+                )
+
     def _describe(self) -> RewardDescription:
-        recipe, parts = self._recipe, self._recipe.parts
-        weights = np.array([part.weight for part in parts])
-        scorers, ranges = [], []
-        self.versions = {}
-        for part, slot in zip(parts, self._slots, strict=True):
-            calibrator = part.calibrator
+        recipe = self.recipe
+        weights = np.array([part.weight for part in recipe.parts])
+        descriptions, ranges, warnings = [], [], []
+        self._versions = {}
+        attributes: list[frozenset[str]] = []
+        for part, slot in zip(recipe.parts, self._slots, strict=True):
             description = replace(slot.scorer.describe(), name=part.name, weight=part.weight)
-            self.versions[f"scorer/{part.name}"] = description.version
-            if calibrator is not None:
-                description = replace(description, calibration=calibrator.method)
-                self.versions[f"calibrator/{part.name}"] = calibrator.version
-            scorers.append(description)
-            ranges.append((0.0, 1.0) if calibrator is not None else slot.scorer.range)
+            self._versions[f"scorer/{part.name}"] = description.version
+            description, scale, warning = self._calibrated(part, slot, description)
+            descriptions.append(description)
+            ranges.append(scale)
+            warnings += warning
+            names = description.properties.get("attributes", "")
+            if names:
+                attributes.append(frozenset(names.split(",")))
+        self._attributes = frozenset.intersection(*attributes) if attributes else frozenset()
         version = version_of(
             "reward",
-            recipe.combination,
-            recipe.confidence_from or "",
-            *(f"{part.name}={part.weight!r}" for part in parts),
-            *(f"{name}={version}" for name, version in sorted(self.versions.items())),
+            repr((recipe.combination, recipe.confidence_from, recipe.confidence_rule)),
+            repr((recipe.abstain_below, recipe.stated_confidence, recipe.shaping)),
+            *(f"{part.name}={part.weight!r} {part.shaping!r}" for part in recipe.parts),
+            *(f"{name}={version}" for name, version in sorted(self._versions.items())),
         )
-        self.versions["reward"] = version
+        self._versions["reward"] = version
         minimum, maximum = range_of(recipe.combination, ranges, weights)
-        calibrated = len(parts) == 1 and parts[0].calibrator is not None and parts[0].weight == 1
+        for shaper in recipe.shaping:
+            minimum, maximum = shaper.range_after(minimum, maximum)
+        calibrated = (
+            len(recipe.parts) == 1
+            and not recipe.shaping
+            and replace(recipe.parts[0], calibrators=None).is_plain
+            and descriptions[0].calibration != ""
+        )
+        noises = [part.noise.current() for part in recipe.parts if part.noise is not None]
+        shaping = [
+            *(f"{part.name}: {_kind(shaper)}" for part in recipe.parts for shaper in part.shaping),
+            *(_kind(shaper) for shaper in recipe.shaping),
+        ]
         return RewardDescription(
             self.name,
             self._text,
             version,
-            tuple(scorers),
+            tuple(descriptions),
             minimum,
             maximum,
             "probability" if calibrated else f"{self.name}/{version}",
             calibrated,
             self.needs_reference,
+            noises[0] if len(noises) == 1 else None,
+            recipe.do_not_group_normalise,
+            tuple(shaping),
+            recipe.needs_whole_groups,
+            (),
+            tuple(warnings),
         )
+
+    def _calibrated(
+        self, part: Part, slot: ScorerSlot, description: ScorerDescription
+    ) -> tuple[ScorerDescription, tuple[float | None, float | None], list[str]]:
+        """The scorer's description with its calibrator, the range of its part, and warnings."""
+        scale = slot.scorer.range
+        warnings: list[str] = []
+        if part.calibrators is not None:
+            scale = 0.0, 1.0
+            calibrator = part.calibrators.in_force("")
+            if calibrator is None:
+                warnings.append(f"{part.name}: no calibrator has been fitted; samples abstain")
+            else:
+                description = replace(description, calibration=calibrator.method)
+                self._versions[f"calibrator/{part.name}"] = calibrator.version
+                warnings += [f"{part.name}: {w}" for w in getattr(calibrator, "warnings", ())]
+        if part.noise is not None:
+            noise = part.noise.current()
+            if noise is not None and noise.version:
+                self._versions[f"noise/{part.name}"] = noise.version
+            if part.noise.changes_rewards:
+                scale = None, None
+        for shaper in part.shaping:
+            scale = shaper.range_after(*scale)
+        return description, scale, warnings
+
+
+def _kind(shaper: object) -> str:
+    return str(getattr(shaper, "kind", ""))
+
+
+def _statements(groups: Sequence[Group], form: ConfidenceFormat) -> list[list[StatedConfidence]]:
+    return [
+        [
+            read_confidence(response.text, form)
+            if isinstance(response.text, str)
+            else StatedConfidence(None, "")
+            for response in group.responses
+        ]
+        for group in groups
+    ]
+
+
+def _without_statements(
+    groups: Sequence[Group], stated: Sequence[Sequence[StatedConfidence]]
+) -> list[Group]:
+    """The groups as the scorers are to see them: the statements are about them, not for them."""
+    return [
+        replace(
+            group,
+            responses=tuple(
+                replace(response, text=statement.text) if statement.removed else response
+                for response, statement in zip(group.responses, statements, strict=True)
+            ),
+        )
+        for group, statements in zip(groups, stated, strict=True)
+    ]
+
+
+def _place_steps_as_sent(
+    results: Sequence[Sequence[Result]], stated: Sequence[Sequence[StatedConfidence]]
+) -> None:
+    for group, statements in zip(results, stated, strict=True):
+        for result, statement in zip(group, statements, strict=True):
+            if statement.removed and result.steps:
+                result.steps = tuple(
+                    replace(
+                        step,
+                        start=statement.as_sent(step.start),
+                        end=statement.as_sent(step.end - 1) + 1 if step.end else 0,
+                    )
+                    for step in result.steps
+                )

@@ -395,6 +395,8 @@ class ScoreOptions:
     """Whose work this is; tenants share the engines fairly. Empty: `default`."""
     attribute_weights: Mapping[str, float] = field(default_factory=dict)
     detail: Detail = Detail.FULL
+    batch_id: str = ""
+    """The training batch that the groups belong to, for shaping with a moving mean."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,7 @@ turns SERVING.
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import grpc
 import structlog
@@ -20,20 +16,25 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
 
-from rewardsvc.assembly import Part, Recipe
-from rewardsvc.batching.batcher import Batcher
-from rewardsvc.calibration import METHODS
-from rewardsvc.config import ComponentConfig, Config, RewardConfig, TlsConfig
-from rewardsvc.errors import ConfigError, RewardServiceError
-from rewardsvc.pipeline import RewardPipeline, ScorerSlot
+from rewardsvc.config import Config, TlsConfig
+from rewardsvc.errors import ConfigError
 from rewardsvc.server.calls import WatchedRegistration
+from rewardsvc.server.composition import compose_pipelines, compose_slots
+from rewardsvc.server.label_servicer import LabelServicer
+from rewardsvc.server.learning import Learning
 from rewardsvc.server.servicer import RewardServicer
 from rewardsvc.telemetry.metrics import Metrics
-from rewardsvc.v1 import reward_service_pb2, reward_service_pb2_grpc
+from rewardsvc.v1 import (
+    label_service_pb2,
+    label_service_pb2_grpc,
+    reward_service_pb2,
+    reward_service_pb2_grpc,
+)
 
 log = structlog.stdlib.get_logger("rewardsvc.server")
 
 SERVICE = reward_service_pb2.DESCRIPTOR.services_by_name["RewardService"].full_name
+_LABEL_SERVICE = label_service_pb2.DESCRIPTOR.services_by_name["LabelService"].full_name
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
@@ -47,11 +48,11 @@ class RewardServer:
     def __init__(self, config: Config) -> None:
         self.metrics = Metrics()
         self._config = config
-        self._slots = _slots(config, self.metrics)
-        self._pipelines = {
-            name: _pipeline(name, reward, config, self._slots)
-            for name, reward in config.rewards.items()
-        }
+        self._slots = compose_slots(config, self.metrics)
+        self._learning = Learning.of(config)
+        self._pipelines = compose_pipelines(config, self._slots, self._learning)
+        for name, pipeline in self._pipelines.items():
+            self.metrics.watch_monitors(name, pipeline.monitors)
         self._servicer = RewardServicer(
             self._pipelines, self.metrics, config.server.stream_messages_in_flight
         )
@@ -74,13 +75,15 @@ class RewardServer:
                 ("grpc.keepalive_permit_without_calls", 1),
             ],
         )
-        reward_service_pb2_grpc.add_RewardServiceServicer_to_server(
-            self._servicer,
-            WatchedRegistration(server, self.metrics, settings.max_message_bytes),
+        registration = WatchedRegistration(server, self.metrics, settings.max_message_bytes)
+        reward_service_pb2_grpc.add_RewardServiceServicer_to_server(self._servicer, registration)
+        label_service_pb2_grpc.add_LabelServiceServicer_to_server(
+            LabelServicer(None if self._learning is None else self._learning.ledger), registration
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection(
-            (SERVICE, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name), server
+            (SERVICE, _LABEL_SERVICE, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name),
+            server,
         )
         await self._health.set("", _SERVING)
         await self._health.set(SERVICE, _NOT_SERVING)
@@ -108,8 +111,9 @@ class RewardServer:
             if wrong is None or others is not None:
                 raise
             raise ConfigError("\n".join(str(error) for error in wrong.exceptions)) from group
-        for pipeline in self._pipelines.values():
-            pipeline.refresh()
+        if self._learning is not None:
+            await self._learning.start(self._refresh)
+        self._refresh()
         for slot in self._slots.values():
             scorer = slot.scorer.describe()
             self.metrics.describe_scorer(scorer)
@@ -117,6 +121,10 @@ class RewardServer:
         self._servicer.ready = True
         await self._health.set(SERVICE, _SERVING)
         log.info("ready", rewards=sorted(self._pipelines))
+
+    def _refresh(self) -> None:
+        for pipeline in self._pipelines.values():
+            pipeline.refresh()
 
     async def drain(self) -> None:
         """Leaves rotation and finishes every accepted request, within the configured time."""
@@ -137,60 +145,10 @@ class RewardServer:
         for slot in self._slots.values():
             await slot.batcher.close()
             await slot.scorer.close()
+        if self._learning is not None:
+            await self._learning.close()
         self._stop_metrics()
         self._stop_metrics = lambda: None
-
-
-def _slots(config: Config, metrics: Metrics) -> dict[str, ScorerSlot]:
-    slots = {}
-    used = {part.scorer for reward in config.rewards.values() for part in reward.components}
-    for name, spec in config.scorers.items():
-        if name not in used:
-            log.warning("scorer is used by no reward and is not loaded", scorer=name)
-            continue
-        try:
-            scorer = spec.kind(name, spec.config, config.base_path)
-        except (ValueError, OSError, RewardServiceError) as error:
-            raise ConfigError(f"{config.source}: scorers.{name}: {error}") from error
-        batcher = Batcher(
-            name,
-            scorer.score,
-            scorer.weigh,
-            scorer.limits,
-            observer=metrics,
-            weights=config.server.tenant_shares,
-            clock=time.monotonic,
-        )
-        metrics.watch_queue(name, partial(getattr, batcher, "queue_depth"))
-        slots[name] = ScorerSlot(scorer, batcher)
-    return slots
-
-
-def _pipeline(
-    name: str, reward: RewardConfig, config: Config, slots: Mapping[str, ScorerSlot]
-) -> RewardPipeline:
-    parts = tuple(
-        Part(component.scorer, component.weight, _calibrator(name, component, config))
-        for component in reward.components
-    )
-    return RewardPipeline(
-        name,
-        reward.description,
-        Recipe(parts, reward.combination, reward.confidence),
-        [slots[component.scorer] for component in reward.components],
-    )
-
-
-def _calibrator(reward: str, component: ComponentConfig, config: Config) -> Any:
-    settings = component.calibration
-    if settings is None:
-        return None
-    try:
-        return METHODS[settings.method](config.base_path / settings.labels)
-    except (ValueError, OSError, RewardServiceError) as error:
-        raise ConfigError(
-            f"{config.source}: rewards.{reward}: calibration of {component.scorer}: {error}"
-        ) from error
 
 
 def _bind(server: grpc.aio.Server, address: str, tls: TlsConfig | None, base_path: Path) -> str:

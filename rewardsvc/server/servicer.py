@@ -119,11 +119,13 @@ class RewardServicer(reward_service_pb2_grpc.RewardServiceServicer):
         pipeline = self._pipeline(request.reward, "reward")
         groups = groups_from_message(request)
         options = options_from_message(request)
-        results = await pipeline.score(groups, options, seconds_left, wait_for_room=wait_for_room)
+        results, versions = await pipeline.score(
+            groups, options, seconds_left, wait_for_room=wait_for_room
+        )
         for group, group_results in zip(groups, results, strict=True):
             message = response.groups.add(group_id=group.group_id)
             fill_results(message, group_results, options.detail)
-        response.versions.update(pipeline.versions)
+        response.versions.update(versions)
         self._report(pipeline.name, response.request_id, results)
 
     def _report(self, reward: str, request_id: str, results: list[list[Result]]) -> None:

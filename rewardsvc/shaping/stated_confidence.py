@@ -34,6 +34,16 @@ class StatedConfidence(NamedTuple):
     """In [0, 1]; None where it says nothing readable."""
     text: str
     """The response with every readable statement taken out."""
+    removed: tuple[tuple[int, int], ...] = ()
+    """Where in the response, as start and end, statements were taken out; ascending."""
+
+    def as_sent(self, offset: int) -> int:
+        """The place in the response as sent of a place in `text`."""
+        for start, end in self.removed:
+            if start > offset:
+                break
+            offset += end - start
+        return offset
 
 
 def read_confidence(text: str, form: ConfidenceFormat) -> StatedConfidence:
@@ -47,10 +57,8 @@ def read_confidence(text: str, form: ConfidenceFormat) -> StatedConfidence:
         return StatedConfidence(None, text)
     number = float(found[-1][1])
     probability = min(number, 10.0) / 10 if form == "ten_point" else number
-    pieces, end = [], 0
-    for match in found:
-        pieces.append(text[end : match.start()])
-        end = match.end()
-    return StatedConfidence(
-        probability if probability <= 1 else None, "".join([*pieces, text[end:]])
-    )
+    removed = tuple(match.span() for match in found)
+    starts = (0, *(end for _, end in removed))
+    ends = (*(start for start, _ in removed), len(text))
+    kept = "".join(text[start:end] for start, end in zip(starts, ends, strict=True))
+    return StatedConfidence(probability if probability <= 1 else None, kept, removed)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 from rewardsvc.batching.observer import DropReason
-from rewardsvc.types import Result, ScorerDescription, Status
+from rewardsvc.telemetry.monitors import MonitorCollector
+from rewardsvc.types import Monitor, Result, ScorerDescription, Status
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 _SAMPLES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096)
@@ -106,6 +107,12 @@ class Metrics:
             registry=registry,
         )
         self._children: dict[tuple[Any, ...], Any] = {}
+        self._monitors = MonitorCollector()
+        registry.register(self._monitors)
+
+    def watch_monitors(self, reward: str, monitors: Callable[[], Sequence[Monitor]]) -> None:
+        """Reads a reward's monitors whenever metrics are collected."""
+        self._monitors.sources[reward] = monitors
 
     def watch_queue(self, scorer: str, depth: Callable[[], float]) -> None:
         """Reads a batcher's queue depth whenever metrics are collected."""

@@ -27,7 +27,7 @@ from rewardsvc.v1 import result_pb2 as rewardsvc_dot_v1_dot_result__pb2
 from rewardsvc.v1 import sample_pb2 as rewardsvc_dot_v1_dot_sample__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!rewardsvc/v1/reward_service.proto\x12\x0crewardsvc.v1\x1a\x17google/rpc/status.proto\x1a\x19rewardsvc/v1/result.proto\x1a\x19rewardsvc/v1/sample.proto\"\x84\x01\n\x0cScoreRequest\x12\x0e\n\x06reward\x18\x01 \x01(\t\x12#\n\x06groups\x18\x02 \x03(\x0b\x32\x13.rewardsvc.v1.Group\x12+\n\x07options\x18\x03 \x01(\x0b\x32\x1a.rewardsvc.v1.ScoreOptions\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\xbc\x01\n\rScoreResponse\x12)\n\x06groups\x18\x01 \x03(\x0b\x32\x19.rewardsvc.v1.GroupResult\x12;\n\x08versions\x18\x02 \x03(\x0b\x32).rewardsvc.v1.ScoreResponse.VersionsEntry\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x1a/\n\rVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x8a\x01\n\x12ScoreStreamRequest\x12\x0e\n\x06reward\x18\x01 \x01(\t\x12#\n\x06groups\x18\x02 \x03(\x0b\x32\x13.rewardsvc.v1.Group\x12+\n\x07options\x18\x03 \x01(\x0b\x32\x1a.rewardsvc.v1.ScoreOptions\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\xed\x01\n\x13ScoreStreamResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12)\n\x06groups\x18\x02 \x03(\x0b\x32\x19.rewardsvc.v1.GroupResult\x12\x41\n\x08versions\x18\x03 \x03(\x0b\x32/.rewardsvc.v1.ScoreStreamResponse.VersionsEntry\x12#\n\x07\x66\x61ilure\x18\x04 \x01(\x0b\x32\x12.google.rpc.Status\x1a/\n\rVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xca\x01\n\x0cScoreOptions\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12K\n\x11\x61ttribute_weights\x18\x02 \x03(\x0b\x32\x30.rewardsvc.v1.ScoreOptions.AttributeWeightsEntry\x12$\n\x06\x64\x65tail\x18\x03 \x01(\x0e\x32\x14.rewardsvc.v1.Detail\x1a\x37\n\x15\x41ttributeWeightsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\x14\n\x12ListRewardsRequest\"<\n\x13ListRewardsResponse\x12%\n\x07rewards\x18\x01 \x03(\x0b\x32\x14.rewardsvc.v1.Reward\" \n\x10GetRewardRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"9\n\x11GetRewardResponse\x12$\n\x06reward\x18\x01 \x01(\x0b\x32\x14.rewardsvc.v1.Reward\"\x92\x03\n\x06Reward\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12%\n\x07scorers\x18\x04 \x03(\x0b\x32\x14.rewardsvc.v1.Scorer\x12\x14\n\x07minimum\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x14\n\x07maximum\x18\x06 \x01(\x01H\x01\x88\x01\x01\x12\x10\n\x08scale_id\x18\x07 \x01(\t\x12\x12\n\ncalibrated\x18\x08 \x01(\x08\x12\x17\n\x0fneeds_reference\x18\t \x01(\x08\x12\"\n\x05noise\x18\n \x01(\x0b\x32\x13.rewardsvc.v1.Noise\x12\x1e\n\x16\x64o_not_group_normalise\x18\x0b \x01(\x08\x12\x0f\n\x07shaping\x18\x0c \x03(\t\x12\x1a\n\x12needs_whole_groups\x18\r \x01(\x08\x12\'\n\x08monitors\x18\x0e \x03(\x0b\x32\x15.rewardsvc.v1.Monitor\x12\x10\n\x08warnings\x18\x0f \x03(\tB\n\n\x08_minimumB\n\n\x08_maximum\"\x99\x01\n\x07Monitor\x12\x0e\n\x06scorer\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\x05value\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\tthreshold\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\r\n\x05\x61larm\x18\x05 \x01(\x08\x12\x0f\n\x07samples\x18\x06 \x01(\x04\x12\x0c\n\x04note\x18\x07 \x01(\tB\x08\n\x06_valueB\x0c\n\n_threshold\"\xeb\x01\n\x06Scorer\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x0e\n\x06weight\x18\x04 \x01(\x01\x12\x0f\n\x07members\x18\x05 \x03(\t\x12\x11\n\tobjective\x18\x06 \x01(\t\x12\x13\n\x0b\x63\x61libration\x18\x07 \x01(\t\x12\x38\n\nproperties\x18\x08 \x03(\x0b\x32$.rewardsvc.v1.Scorer.PropertiesEntry\x1a\x31\n\x0fPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*D\n\x06\x44\x65tail\x12\x16\n\x12\x44\x45TAIL_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x44\x45TAIL_FULL\x10\x01\x12\x11\n\rDETAIL_REWARD\x10\x02\x32\xcb\x02\n\rRewardService\x12@\n\x05Score\x12\x1a.rewardsvc.v1.ScoreRequest\x1a\x1b.rewardsvc.v1.ScoreResponse\x12V\n\x0bScoreStream\x12 .rewardsvc.v1.ScoreStreamRequest\x1a!.rewardsvc.v1.ScoreStreamResponse(\x01\x30\x01\x12R\n\x0bListRewards\x12 .rewardsvc.v1.ListRewardsRequest\x1a!.rewardsvc.v1.ListRewardsResponse\x12L\n\tGetReward\x12\x1e.rewardsvc.v1.GetRewardRequest\x1a\x1f.rewardsvc.v1.GetRewardResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!rewardsvc/v1/reward_service.proto\x12\x0crewardsvc.v1\x1a\x17google/rpc/status.proto\x1a\x19rewardsvc/v1/result.proto\x1a\x19rewardsvc/v1/sample.proto\"\x84\x01\n\x0cScoreRequest\x12\x0e\n\x06reward\x18\x01 \x01(\t\x12#\n\x06groups\x18\x02 \x03(\x0b\x32\x13.rewardsvc.v1.Group\x12+\n\x07options\x18\x03 \x01(\x0b\x32\x1a.rewardsvc.v1.ScoreOptions\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\xbc\x01\n\rScoreResponse\x12)\n\x06groups\x18\x01 \x03(\x0b\x32\x19.rewardsvc.v1.GroupResult\x12;\n\x08versions\x18\x02 \x03(\x0b\x32).rewardsvc.v1.ScoreResponse.VersionsEntry\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x1a/\n\rVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x8a\x01\n\x12ScoreStreamRequest\x12\x0e\n\x06reward\x18\x01 \x01(\t\x12#\n\x06groups\x18\x02 \x03(\x0b\x32\x13.rewardsvc.v1.Group\x12+\n\x07options\x18\x03 \x01(\x0b\x32\x1a.rewardsvc.v1.ScoreOptions\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\xed\x01\n\x13ScoreStreamResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12)\n\x06groups\x18\x02 \x03(\x0b\x32\x19.rewardsvc.v1.GroupResult\x12\x41\n\x08versions\x18\x03 \x03(\x0b\x32/.rewardsvc.v1.ScoreStreamResponse.VersionsEntry\x12#\n\x07\x66\x61ilure\x18\x04 \x01(\x0b\x32\x12.google.rpc.Status\x1a/\n\rVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xdc\x01\n\x0cScoreOptions\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12K\n\x11\x61ttribute_weights\x18\x02 \x03(\x0b\x32\x30.rewardsvc.v1.ScoreOptions.AttributeWeightsEntry\x12$\n\x06\x64\x65tail\x18\x03 \x01(\x0e\x32\x14.rewardsvc.v1.Detail\x12\x10\n\x08\x62\x61tch_id\x18\x04 \x01(\t\x1a\x37\n\x15\x41ttributeWeightsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\x14\n\x12ListRewardsRequest\"<\n\x13ListRewardsResponse\x12%\n\x07rewards\x18\x01 \x03(\x0b\x32\x14.rewardsvc.v1.Reward\" \n\x10GetRewardRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"9\n\x11GetRewardResponse\x12$\n\x06reward\x18\x01 \x01(\x0b\x32\x14.rewardsvc.v1.Reward\"\x92\x03\n\x06Reward\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12%\n\x07scorers\x18\x04 \x03(\x0b\x32\x14.rewardsvc.v1.Scorer\x12\x14\n\x07minimum\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x14\n\x07maximum\x18\x06 \x01(\x01H\x01\x88\x01\x01\x12\x10\n\x08scale_id\x18\x07 \x01(\t\x12\x12\n\ncalibrated\x18\x08 \x01(\x08\x12\x17\n\x0fneeds_reference\x18\t \x01(\x08\x12\"\n\x05noise\x18\n \x01(\x0b\x32\x13.rewardsvc.v1.Noise\x12\x1e\n\x16\x64o_not_group_normalise\x18\x0b \x01(\x08\x12\x0f\n\x07shaping\x18\x0c \x03(\t\x12\x1a\n\x12needs_whole_groups\x18\r \x01(\x08\x12\'\n\x08monitors\x18\x0e \x03(\x0b\x32\x15.rewardsvc.v1.Monitor\x12\x10\n\x08warnings\x18\x0f \x03(\tB\n\n\x08_minimumB\n\n\x08_maximum\"\x99\x01\n\x07Monitor\x12\x0e\n\x06scorer\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\x05value\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\tthreshold\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\r\n\x05\x61larm\x18\x05 \x01(\x08\x12\x0f\n\x07samples\x18\x06 \x01(\x04\x12\x0c\n\x04note\x18\x07 \x01(\tB\x08\n\x06_valueB\x0c\n\n_threshold\"\xeb\x01\n\x06Scorer\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x0e\n\x06weight\x18\x04 \x01(\x01\x12\x0f\n\x07members\x18\x05 \x03(\t\x12\x11\n\tobjective\x18\x06 \x01(\t\x12\x13\n\x0b\x63\x61libration\x18\x07 \x01(\t\x12\x38\n\nproperties\x18\x08 \x03(\x0b\x32$.rewardsvc.v1.Scorer.PropertiesEntry\x1a\x31\n\x0fPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*D\n\x06\x44\x65tail\x12\x16\n\x12\x44\x45TAIL_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x44\x45TAIL_FULL\x10\x01\x12\x11\n\rDETAIL_REWARD\x10\x02\x32\xcb\x02\n\rRewardService\x12@\n\x05Score\x12\x1a.rewardsvc.v1.ScoreRequest\x1a\x1b.rewardsvc.v1.ScoreResponse\x12V\n\x0bScoreStream\x12 .rewardsvc.v1.ScoreStreamRequest\x1a!.rewardsvc.v1.ScoreStreamResponse(\x01\x30\x01\x12R\n\x0bListRewards\x12 .rewardsvc.v1.ListRewardsRequest\x1a!.rewardsvc.v1.ListRewardsResponse\x12L\n\tGetReward\x12\x1e.rewardsvc.v1.GetRewardRequest\x1a\x1f.rewardsvc.v1.GetRewardResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,8 +42,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SCOREOPTIONS_ATTRIBUTEWEIGHTSENTRY']._serialized_options = b'8\001'
   _globals['_SCORER_PROPERTIESENTRY']._loaded_options = None
   _globals['_SCORER_PROPERTIESENTRY']._serialized_options = b'8\001'
-  _globals['_DETAIL']._serialized_start=2018
-  _globals['_DETAIL']._serialized_end=2086
+  _globals['_DETAIL']._serialized_start=2036
+  _globals['_DETAIL']._serialized_end=2104
   _globals['_SCOREREQUEST']._serialized_start=131
   _globals['_SCOREREQUEST']._serialized_end=263
   _globals['_SCORERESPONSE']._serialized_start=266
@@ -57,25 +57,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SCORESTREAMRESPONSE_VERSIONSENTRY']._serialized_start=407
   _globals['_SCORESTREAMRESPONSE_VERSIONSENTRY']._serialized_end=454
   _globals['_SCOREOPTIONS']._serialized_start=838
-  _globals['_SCOREOPTIONS']._serialized_end=1040
-  _globals['_SCOREOPTIONS_ATTRIBUTEWEIGHTSENTRY']._serialized_start=985
-  _globals['_SCOREOPTIONS_ATTRIBUTEWEIGHTSENTRY']._serialized_end=1040
-  _globals['_LISTREWARDSREQUEST']._serialized_start=1042
-  _globals['_LISTREWARDSREQUEST']._serialized_end=1062
-  _globals['_LISTREWARDSRESPONSE']._serialized_start=1064
-  _globals['_LISTREWARDSRESPONSE']._serialized_end=1124
-  _globals['_GETREWARDREQUEST']._serialized_start=1126
-  _globals['_GETREWARDREQUEST']._serialized_end=1158
-  _globals['_GETREWARDRESPONSE']._serialized_start=1160
-  _globals['_GETREWARDRESPONSE']._serialized_end=1217
-  _globals['_REWARD']._serialized_start=1220
-  _globals['_REWARD']._serialized_end=1622
-  _globals['_MONITOR']._serialized_start=1625
-  _globals['_MONITOR']._serialized_end=1778
-  _globals['_SCORER']._serialized_start=1781
-  _globals['_SCORER']._serialized_end=2016
-  _globals['_SCORER_PROPERTIESENTRY']._serialized_start=1967
-  _globals['_SCORER_PROPERTIESENTRY']._serialized_end=2016
-  _globals['_REWARDSERVICE']._serialized_start=2089
-  _globals['_REWARDSERVICE']._serialized_end=2420
+  _globals['_SCOREOPTIONS']._serialized_end=1058
+  _globals['_SCOREOPTIONS_ATTRIBUTEWEIGHTSENTRY']._serialized_start=1003
+  _globals['_SCOREOPTIONS_ATTRIBUTEWEIGHTSENTRY']._serialized_end=1058
+  _globals['_LISTREWARDSREQUEST']._serialized_start=1060
+  _globals['_LISTREWARDSREQUEST']._serialized_end=1080
+  _globals['_LISTREWARDSRESPONSE']._serialized_start=1082
+  _globals['_LISTREWARDSRESPONSE']._serialized_end=1142
+  _globals['_GETREWARDREQUEST']._serialized_start=1144
+  _globals['_GETREWARDREQUEST']._serialized_end=1176
+  _globals['_GETREWARDRESPONSE']._serialized_start=1178
+  _globals['_GETREWARDRESPONSE']._serialized_end=1235
+  _globals['_REWARD']._serialized_start=1238
+  _globals['_REWARD']._serialized_end=1640
+  _globals['_MONITOR']._serialized_start=1643
+  _globals['_MONITOR']._serialized_end=1796
+  _globals['_SCORER']._serialized_start=1799
+  _globals['_SCORER']._serialized_end=2034
+  _globals['_SCORER_PROPERTIESENTRY']._serialized_start=1985
+  _globals['_SCORER_PROPERTIESENTRY']._serialized_end=2034
+  _globals['_REWARDSERVICE']._serialized_start=2107
+  _globals['_REWARDSERVICE']._serialized_end=2438
 # @@protoc_insertion_point(module_scope)

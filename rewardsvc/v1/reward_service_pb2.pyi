@@ -79,7 +79,7 @@ class ScoreStreamResponse(_message.Message):
     def __init__(self, request_id: _Optional[str] = ..., groups: _Optional[_Iterable[_Union[_result_pb2.GroupResult, _Mapping]]] = ..., versions: _Optional[_Mapping[str, str]] = ..., failure: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...
 
 class ScoreOptions(_message.Message):
-    __slots__ = ("tenant", "attribute_weights", "detail")
+    __slots__ = ("tenant", "attribute_weights", "detail", "batch_id")
     class AttributeWeightsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -90,10 +90,12 @@ class ScoreOptions(_message.Message):
     TENANT_FIELD_NUMBER: _ClassVar[int]
     ATTRIBUTE_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     DETAIL_FIELD_NUMBER: _ClassVar[int]
+    BATCH_ID_FIELD_NUMBER: _ClassVar[int]
     tenant: str
     attribute_weights: _containers.ScalarMap[str, float]
     detail: Detail
-    def __init__(self, tenant: _Optional[str] = ..., attribute_weights: _Optional[_Mapping[str, float]] = ..., detail: _Optional[_Union[Detail, str]] = ...) -> None: ...
+    batch_id: str
+    def __init__(self, tenant: _Optional[str] = ..., attribute_weights: _Optional[_Mapping[str, float]] = ..., detail: _Optional[_Union[Detail, str]] = ..., batch_id: _Optional[str] = ...) -> None: ...
 
 class ListRewardsRequest(_message.Message):
     __slots__ = ()

@@ -74,7 +74,7 @@ def options_from_message(request: ScoreRequest | ScoreStreamRequest) -> ScoreOpt
             raise InvalidRequest.field(
                 f"options.attribute_weights[{name!r}]", f"is {weight}; must be a finite number"
             )
-    return ScoreOptions(tenant=message.tenant, attribute_weights=weights, detail=detail)
+    return ScoreOptions(message.tenant, weights, detail, message.batch_id)
 
 
 def _group(message: sample_pb2.Group, index: int) -> Group:
@@ -204,6 +204,7 @@ def options_to_message(options: ScoreOptions) -> reward_service_pb2.ScoreOptions
         tenant=options.tenant,
         attribute_weights=options.attribute_weights,
         detail=_DETAIL_NUMBERS[options.detail],
+        batch_id=options.batch_id,
     )
 
 

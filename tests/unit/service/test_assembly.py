@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rewardsvc.aggregate.combination import COMBINATIONS, range_of
-from rewardsvc.assembly import Part, Recipe, assemble
+from rewardsvc.assembly import Part, Recipe, SameEverywhere, assemble
 from rewardsvc.types import (
     Confidence,
     Group,
@@ -89,7 +89,7 @@ def test_a_weight_applies_to_a_single_component_too():
 
 
 def test_a_calibrated_component_contributes_its_calibrated_value():
-    recipe = Recipe((Part("a", 1.0, Halving()), Part("b", 1.0)), "weighted_sum")
+    recipe = Recipe((Part("a", 1.0, SameEverywhere(Halving())), Part("b", 1.0)), "weighted_sum")
     abstained = Score.unscored(Status.ABSTAINED, "no")
     [[first, second]] = assemble(
         recipe, [group(2)], [[scores(0.5, abstained)], [scores(1.0, 1.0)]], VERSIONS

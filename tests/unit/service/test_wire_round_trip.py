@@ -238,7 +238,7 @@ def test_a_group_larger_than_it_says_is_refused():
         groups_from_message(reward_service_pb2.ScoreRequest(groups=[group]))
 
 
-@given(st.builds(ScoreOptions, texts, st.dictionaries(texts, finite, max_size=2)))
+@given(st.builds(ScoreOptions, texts, numbers, st.sampled_from(Detail), texts))
 def test_options_survive_the_wire(sent):
     request = reward_service_pb2.ScoreRequest(options=options_to_message(sent))
     assert options_from_message(request) == sent

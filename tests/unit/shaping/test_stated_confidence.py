@@ -20,7 +20,7 @@ from rewardsvc.shaping import read_confidence
     ],
 )
 def test_ten_points(text, probability, rest):
-    assert read_confidence(text, "ten_point") == (probability, rest)
+    assert read_confidence(text, "ten_point")[:2] == (probability, rest)
 
 
 @pytest.mark.parametrize(
@@ -41,12 +41,13 @@ def test_tags(text, probability):
 @pytest.mark.parametrize("form", ["ten_point", "tag"])
 def test_what_is_no_plain_number_is_no_statement(written, form):
     text = f"Confidence: {written} <confidence>{written}</confidence>"
-    assert read_confidence(text, form) == (None, text)
+    assert read_confidence(text, form) == (None, text, ())
 
 
 @given(st.text(alphabet="Confidence: 0123456789.<>/e\n", max_size=60))
 def test_any_text_gives_a_probability_or_nothing(text):
     for form in ("ten_point", "tag"):
-        probability, rest = read_confidence(text, form)
-        assert probability is None or 0 <= probability <= 1
-        assert len(rest) <= len(text)
+        stated = read_confidence(text, form)
+        assert stated.probability is None or 0 <= stated.probability <= 1
+        for place, character in enumerate(stated.text):
+            assert text[stated.as_sent(place)] == character
