@@ -19,6 +19,8 @@ KINDS = {
     "implicit": "rewardsvc.scorers.implicit:ImplicitScorer",
     "likelihood": "rewardsvc.scorers.likelihood:LikelihoodScorer",
     "math": "rewardsvc.scorers.math:MathScorer",
+    "vllm_reward": "rewardsvc.scorers.vllm_reward:VllmRewardScorer",
+    "process": "rewardsvc.scorers.process:ProcessScorer",
 }
 
 
