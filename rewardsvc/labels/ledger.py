@@ -16,8 +16,10 @@ from rewardsvc.labels.book import CalibratorBook
 from rewardsvc.labels.checking import check_labels
 from rewardsvc.labels.errors import CalibrationUnknown
 from rewardsvc.labels.names import LabelledRewards, scorer_of
-from rewardsvc.labels.types import Calibration, Label, Recorded
-from rewardsvc.store import Database, calibrators, labels
+from rewardsvc.labels.rates import rates_of
+from rewardsvc.labels.types import Calibration, Label, NoiseRates, Recorded
+from rewardsvc.noise import NoiseEstimate
+from rewardsvc.store import Database, calibrators, labels, noise
 from rewardsvc.store.calibrators import CalibratorKey
 from rewardsvc.store.labels import LabelRow
 
@@ -115,6 +117,17 @@ class LabelLedger:
                 return await asyncio.to_thread(fitting.describe, stored)
         known = await self._database.read(partial(calibrators.versions_of, key=key))
         raise CalibrationUnknown(_unknown(key, version, known))
+
+    async def noise_rates(self, reward: str, scorer: str, domain: str = "") -> NoiseRates:
+        """The error rates in force, those of all kinds first; of one domain if it is named.
+
+        Empty, with an empty version, before anything has been estimated.
+        """
+        key = scorer_of(self._rewards, reward, scorer)
+        stored = await self._database.read(partial(noise.find, key=key))
+        if stored is None:
+            return NoiseRates("")
+        return rates_of(NoiseEstimate.from_json(stored.payload), domain)
 
 
 _NOT_USED = (

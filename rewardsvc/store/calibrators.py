@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -38,7 +38,8 @@ class StoredCalibrator:
 def put_in_force(connection: Connection, calibrator: StoredCalibrator) -> StoredCalibrator:
     """Stores a calibrator and puts it in the place of the one in force.
 
-    A version that is known already is put in force as it was stored, which is returned.
+    A version that is known already is put in force again, with the warnings of this fit and
+    otherwise as it was stored. Returns what is in force now.
     """
     revisions.advance(connection)  # first: from here on nobody else changes what is in force
     key = calibrator.key
@@ -48,8 +49,12 @@ def put_in_force(connection: Connection, calibrator: StoredCalibrator) -> Stored
     known = find(connection, key, calibrator.version)
     if known is not None:
         this = and_(_of(key), calibrators.c.version == calibrator.version)
-        connection.execute(update(calibrators).where(this).values(in_force=True))
-        return known
+        connection.execute(
+            update(calibrators)
+            .where(this)
+            .values(in_force=True, warnings=list(calibrator.warnings))
+        )
+        return replace(known, warnings=calibrator.warnings)
     connection.execute(
         insert(calibrators).values(
             reward=key.reward,
