@@ -48,6 +48,8 @@ class AdapterBranches:
 class LiveAdapter(Branch):
     """An adapter that is switched on while its branch runs."""
 
+    changes_own = True
+
     def __init__(self, model: PeftModel, name: str) -> None:
         self._model = model
         self._name = name

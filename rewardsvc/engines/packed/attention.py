@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface
 
@@ -95,7 +96,11 @@ def _attend(
     return packed_kernel(query, key, value, AttentionRules(scale, sliding_window, softcap)), None
 
 
-AttentionInterface.register(ATTENTION_NAME, _attend)
+# A compiled layer stops here and goes on after: what the kernels do depends on the lengths.
+AttentionInterface.register(
+    ATTENTION_NAME,
+    torch.compiler.disable(_attend),  # type: ignore[no-untyped-call]
+)
 
 
 @contextmanager

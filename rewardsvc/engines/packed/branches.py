@@ -13,7 +13,14 @@ __all__ = ["Branch", "ReplacedLayers"]
 
 
 class Branch:
-    """The trunk's own layers; other branches put others in their place."""
+    """The trunk's own layers; other branches put others in their place.
+
+    Attributes:
+        changes_own: Whether the trunk's own layers work otherwise while the branch runs, which
+            compiled code would not notice.
+    """
+
+    changes_own = False
 
     @contextmanager
     def layers(self, own: Sequence[nn.Module], batch: MicroBatch) -> Iterator[Sequence[nn.Module]]:

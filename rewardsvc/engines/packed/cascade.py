@@ -46,7 +46,7 @@ def merge(first: Tensor, first_lse: Tensor, second: Tensor, second_lse: Tensor) 
     With outputs o1, o2 and log-sum-exps l1, l2 over disjoint keys the output over all keys is
     (e^l1 o1 + e^l2 o2) / (e^l1 + e^l2) = o1 + sigmoid(l2 - l1) (o2 - o1): the online softmax of
     Milakov and Gimelshein (arXiv 1805.02867, section 3), as FlashAttention and cascade
-    inference merge partial results. Outputs (..., n, size), log-sum-exps (..., n).
+    inference merge partial results. Outputs (..., size), log-sum-exps (...).
     """
     weight = torch.sigmoid(second_lse - first_lse).unsqueeze(-1).to(first.dtype)
     return torch.lerp(first, second, weight)

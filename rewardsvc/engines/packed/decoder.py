@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -31,12 +31,13 @@ class Decoder:
 
     Args:
         model: A decoder, or a model with one as its `base_model`.
+        compile: Run each layer through torch.compile, with the number of rows left open.
 
     Raises:
         ConfigError: the model is not a decoder of the usual build.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, *, compile: bool = False) -> None:
         if callable(getattr(model, "get_base_model", None)):
             model = model.get_base_model()
         base = getattr(model, "base_model", model)
@@ -55,6 +56,12 @@ class Decoder:
         self._layer_types: list[str] = list(getattr(self.config, "layer_types", None) or [])
         self._rotary_by_type = "layer_type" in inspect.signature(base.rotary_emb.forward).parameters
         self._check()
+        # Wrappers: the model's own layers stay as they are.
+        self.runners: list[nn.Module] = (
+            [cast(nn.Module, torch.compile(layer, dynamic=True)) for layer in self.layers]
+            if compile
+            else self.layers
+        )
 
     def _check(self) -> None:
         kinds = set(self._layer_types) - {"full_attention", "sliding_attention"}

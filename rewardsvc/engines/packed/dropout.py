@@ -43,6 +43,8 @@ class ResidualDropout(Branch):
         ConfigError: `rate` is out of range.
     """
 
+    changes_own = True
+
     def __init__(self, seed: int, rate: float) -> None:
         if not 0.0 <= rate < 1.0:
             raise ConfigError(f"rate: must be in [0, 1), not {rate}")

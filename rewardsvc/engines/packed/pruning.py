@@ -15,18 +15,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from rewardsvc.engines.packed.attention import AttentionRules
+from rewardsvc.engines.packed.attention import AttentionKernel, AttentionRules
 from rewardsvc.engines.packed.cascade import attend, merge
 from rewardsvc.engines.packed.decoder import PositionEmbeddings, run_layer
 from rewardsvc.engines.packed.dense import attend_with_mask
 from rewardsvc.engines.packed.layout import MicroBatch
+from rewardsvc.engines.packed.varlen import Varlen, VarlenRowsKernel, worth_gathering
 
 __all__ = ["RowsKernel", "keys_and_values", "run_layer_at_rows", "worth_pruning"]
 
 
-def worth_pruning(batch: MicroBatch, rows: NDArray[np.int64]) -> bool:
+def worth_pruning(batch: MicroBatch, rows: NDArray[np.int64], varlen: Varlen | None) -> bool:
     """Whether few enough of the rows are read."""
-    return 2 * len(rows) <= batch.tokens
+    few = 2 * len(rows) <= batch.tokens
+    return few and (varlen is None or worth_gathering(batch, rows))
 
 
 def run_layer_at_rows(
@@ -37,12 +39,15 @@ def run_layer_at_rows(
     embeddings: PositionEmbeddings,
     batch: MicroBatch,
     rows: NDArray[np.int64],
+    varlen: Varlen | None,
 ) -> Tensor:
     """The layer's output (1, len(rows), hidden) at ascending packed rows."""
     cosines, sines = embeddings(index)
     key, value = keys_and_values(layer, hidden, (cosines, sines))
     where = torch.from_numpy(rows).to(hidden.device)
-    kernel = RowsKernel(batch, rows, where, key, value)
+    kernel: AttentionKernel = RowsKernel(batch, rows, where, key, value)
+    if varlen is not None:
+        kernel = VarlenRowsKernel(batch, rows, where, key, value, varlen, kernel)
     return run_layer(
         layer,
         hidden[:, where],

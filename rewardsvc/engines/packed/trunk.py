@@ -13,6 +13,7 @@ from rewardsvc.engines.packed.branches import Branch
 from rewardsvc.engines.packed.decoder import Decoder
 from rewardsvc.engines.packed.layout import MicroBatch
 from rewardsvc.engines.packed.self_check import difference
+from rewardsvc.engines.packed.varlen import varlen_attention
 from rewardsvc.engines.packed.whole_pass import WholePass
 from rewardsvc.errors import ConfigError
 
@@ -36,7 +37,7 @@ class PackedTrunk:
     """
 
     def __init__(self, model: Any, *, deterministic: bool = False, compile: bool = False) -> None:
-        self._decoder = Decoder(model)
+        self._decoder = Decoder(model, compile=compile)
         self._deterministic = deterministic
         if deterministic and any(getattr(self._decoder.config, n, None) for n in _EXPERT_COUNTS):
             raise ConfigError(
@@ -80,15 +81,21 @@ class PackedTrunk:
         if not len(batch.read_rows):
             empty = torch.empty(0, decoder.config.hidden_size, dtype=decoder.dtype)
             return [empty.to(decoder.device) for _ in branches]
-        kind: Any = BlockPass if self._deterministic else WholePass
         with decoder.attending():
-            forward = kind(decoder, batch, prune=self._prune)
-            shared = forward.run(decoder.layers[:from_layer], 0, forward.embedded)
+            forward = self._pass(batch)
+            shared = forward.run(decoder.runners[:from_layer], 0, forward.embedded)
             results: list[Tensor] = []
             for branch in branches:
-                with branch.layers(decoder.layers[from_layer:], batch) as layers:
+                own = decoder.layers if branch.changes_own else decoder.runners
+                with branch.layers(own[from_layer:], batch) as layers:
                     results.append(forward.read(layers, from_layer, shared))
             return results
+
+    def _pass(self, batch: MicroBatch) -> Any:
+        if self._deterministic:
+            return BlockPass(self._decoder, batch, prune=self._prune)
+        varlen = varlen_attention(self._decoder.device, self._decoder.dtype)
+        return WholePass(self._decoder, batch, prune=self._prune, varlen=varlen)
 
     @torch.inference_mode()
     def apply(self, head: Callable[[Tensor], Tensor], states: Tensor) -> Tensor:

@@ -8,27 +8,41 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from rewardsvc.engines.packed.attention import AttentionKernel
 from rewardsvc.engines.packed.cascade import SegmentKernel
 from rewardsvc.engines.packed.decoder import Decoder, run_layers
 from rewardsvc.engines.packed.layout import MicroBatch
 from rewardsvc.engines.packed.pruning import run_layer_at_rows, worth_pruning
+from rewardsvc.engines.packed.varlen import Varlen, VarlenKernel
 
 __all__ = ["WholePass"]
 
 
 class WholePass:
-    """The fast pass. Its states are one tensor, (1, tokens, hidden)."""
+    """The fast pass. Its states are one tensor, (1, tokens, hidden).
 
-    def __init__(self, decoder: Decoder, batch: MicroBatch, *, prune: bool) -> None:
+    Args:
+        decoder: The model.
+        batch: What to run.
+        prune: Compute the last layer only where it is read, where that pays.
+        varlen: The variable-length kernel to use; None: segment by segment.
+    """
+
+    def __init__(
+        self, decoder: Decoder, batch: MicroBatch, *, prune: bool, varlen: Varlen | None
+    ) -> None:
         self._decoder = decoder
         self._batch = batch
         self._positions = torch.from_numpy(batch.position_ids).to(decoder.device).long()[None]
         token_ids = torch.from_numpy(batch.token_ids).to(decoder.device).long()[None]
         self.embedded = decoder.embed(token_ids)
         self._embeddings = decoder.position_embeddings(self.embedded, self._positions)
-        self._kernel = SegmentKernel(batch)
+        self._varlen = varlen
+        self._kernel: AttentionKernel = (
+            SegmentKernel(batch) if varlen is None else VarlenKernel(batch, decoder.device, varlen)
+        )
         self._rows, self._back = np.unique(batch.read_rows, return_inverse=True)
-        self._prune = prune and worth_pruning(batch, self._rows)
+        self._prune = prune and worth_pruning(batch, self._rows, varlen)
 
     def run(self, layers: Sequence[nn.Module], first: int, states: Tensor) -> Tensor:
         """States after consecutive layers, the first of which has the index `first`."""
@@ -48,6 +62,7 @@ class WholePass:
                 self._embeddings,
                 self._batch,
                 self._rows,
+                self._varlen,
             )
         else:
             states = states[:, torch.from_numpy(self._rows).to(states.device)]
