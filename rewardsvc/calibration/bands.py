@@ -17,16 +17,16 @@ import numpy as np
 
 from rewardsvc.calibration.domains import Borrowing, Shifted
 from rewardsvc.calibration.fitted import shift_log_odds
+from rewardsvc.calibration.maps import Bins, PiecewiseLinear
+from rewardsvc.calibration.method import FitMap
+from rewardsvc.calibration.ranks import thinned
+from rewardsvc.calibration.sample import Array, CalibrationFailed, Sample
 from rewardsvc.intervals import (
     INTERVAL,
     cluster_counts,
     design_effect,
     jeffreys,
 )
-from rewardsvc.calibration.maps import Bins, PiecewiseLinear
-from rewardsvc.calibration.method import FitMap
-from rewardsvc.calibration.ranks import thinned
-from rewardsvc.calibration.sample import Array, CalibrationFailed, Sample
 
 __all__ = ["Band", "band_of"]
 

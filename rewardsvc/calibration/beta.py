@@ -30,6 +30,6 @@ def fit_beta(sample: Sample) -> LogOdds:
     z = plain.standardised(sample.scores)
     features = np.stack([-np.logaddexp(0, -z), np.logaddexp(0, z), np.ones(len(z))], axis=1)
     left, right, intercept = maximise_likelihood(
-        features, smoothed(sample), sample.weights, [0.0, 0.0, None], [1.0, 1.0, 0.0]
+        features, smoothed(sample), sample.weights, (True, True, False)
     ).tolist()
     return LogOdds(left, right, intercept, plain.center, plain.scale, plain.probabilities)

@@ -10,11 +10,11 @@ from collections import Counter
 
 import numpy as np
 
-from rewardsvc.intervals import cluster_bootstrap, effective_size
 from rewardsvc.calibration.labels import LabelledScores
 from rewardsvc.calibration.metrics.ranking import auroc
 from rewardsvc.calibration.ranks import mid_ranks
 from rewardsvc.calibration.sample import CalibrationFailed, Sample
+from rewardsvc.intervals import cluster_bootstrap, effective_size
 
 __all__ = ["FEWEST_LABELS", "check_fittable", "doubts"]
 

@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rewardsvc.calibration.fitted import shift_log_odds
-from rewardsvc.intervals import design_effect
 from rewardsvc.calibration.maps import CalibrationMap
 from rewardsvc.calibration.method import FitMap
 from rewardsvc.calibration.sample import Sample
+from rewardsvc.intervals import design_effect
 
 __all__ = ["OWN_CLUSTERS", "OWN_LABELS", "Borrowing", "Shifted", "borrowing_for"]
 

@@ -16,6 +16,6 @@ def fit_platt(sample: Sample) -> LogOdds:
     center, scale = center_and_scale(sample)
     features = np.stack([(sample.scores - center) / scale, np.ones(len(sample))], axis=1)
     slope, intercept = maximise_likelihood(
-        features, smoothed(sample), sample.weights, [0.0, None], [1.0, 0.0]
+        features, smoothed(sample), sample.weights, (True, False)
     ).tolist()
     return LogOdds(slope, slope, intercept, center, scale)

@@ -19,6 +19,6 @@ def fit_temperature(sample: Sample) -> LogOdds:
     z = plain.standardised(sample.scores)
     size = max(1e-12, float(abs(z).mean()))
     (slope,) = maximise_likelihood(
-        z[:, None] / size, smoothed(sample), sample.weights, [0.0], [size]
+        z[:, None] / size, smoothed(sample), sample.weights, (True,)
     ).tolist()
     return LogOdds(slope / size, slope / size, 0.0, probabilities=plain.probabilities)

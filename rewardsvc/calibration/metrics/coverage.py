@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rewardsvc.intervals import jeffreys
 from rewardsvc.calibration.sample import Array
+from rewardsvc.intervals import jeffreys
 
 __all__ = ["Coverage", "interval_coverage"]
 

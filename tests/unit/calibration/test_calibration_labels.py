@@ -28,6 +28,24 @@ def test_reads_scores_and_labels(tmp_path: Path) -> None:
     )
     np.testing.assert_array_equal(data.scores, [-1.5, 2.0])
     np.testing.assert_array_equal(data.labels, [0.0, 0.75])
+    assert (data.cluster_ids, data.domains, data.sources) == (("", ""),) * 3
+    assert data.inclusion_probabilities is not None
+    np.testing.assert_array_equal(data.inclusion_probabilities, [1.0, 1.0])
+
+
+def test_reads_where_labels_come_from(tmp_path: Path) -> None:
+    line = (
+        '{"score": 1, "label": 1, "cluster_id": "p1", "domain": "algebra", '
+        '"inclusion_probability": 0.25, "source": "person"}'
+    )
+    data = load_labels(write(tmp_path, line))
+    assert (data.cluster_ids, data.domains, data.sources) == (("p1",), ("algebra",), ("person",))
+    assert data.inclusion_probabilities is not None
+    assert data.inclusion_probabilities[0] == 0.25
+
+
+def test_a_file_without_labels_is_empty(tmp_path: Path) -> None:
+    assert len(load_labels(write(tmp_path, ""))) == 0
 
 
 @pytest.mark.parametrize(
@@ -38,7 +56,7 @@ def test_reads_scores_and_labels(tmp_path: Path) -> None:
         ("[" * 100_000, "not valid JSON"),
         ('{"score": 1}', "label: is missing"),
         ('{"label": 1}', "score: is missing"),
-        ('{"score": 1, "label": 1, "lable": 0}', "lable: unknown field; allowed: label"),
+        ('{"score": 1, "label": 1, "lable": 0}', "lable: unknown field; allowed: cluster_id"),
         ('{"score": 1, "label": 1, "label": 0}', "a field stands twice"),
         ('{"score": NaN, "label": 1}', "NaN is not a number"),
         ('{"score": -Infinity, "label": 1}', "-Infinity is not a number"),
@@ -48,6 +66,8 @@ def test_reads_scores_and_labels(tmp_path: Path) -> None:
         ('{"score": 1, "label": -1}', "label: is -1.0; must be in [0, 1]"),
         ('{"score": "1", "label": 1}', "score: is '1'; must be a number"),
         ('{"score": 1, "label": true}', "label: is True; must be a number"),
+        ('{"score": 1, "label": 1, "inclusion_probability": 0}', "inclusion_probability: is 0.0"),
+        ('{"score": 1, "label": 1, "domain": 3}', "domain: is 3; must be a text"),
         ('{"score": null, "label": 1}', "score: is None; must be a number"),
     ],
 )
@@ -73,3 +93,18 @@ def test_unreadable_files_are_named(tmp_path: Path) -> None:
 def test_labelled_scores_are_checked(scores: list[float], labels: list[float]) -> None:
     with pytest.raises(ValueError, match=r"shape|finite|\[0, 1\]"):
         LabelledScores(np.array(scores), np.array(labels))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"cluster_ids": ("a",)},
+        {"sources": ("a", "b", "c")},
+        {"inclusion_probabilities": np.array([1.0, 0.0])},
+        {"inclusion_probabilities": np.array([1.0, np.nan])},
+        {"inclusion_probabilities": np.array([1.0])},
+    ],
+)
+def test_what_goes_with_labels_is_checked(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        LabelledScores(np.zeros(2), np.zeros(2), **wrong)
