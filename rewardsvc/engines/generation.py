@@ -43,6 +43,9 @@ class GenerationRequest:
     """Guided decoding: a JSON schema, as JSON text, that the completion must satisfy."""
     continue_final_message: bool = False
     """Continues the last message, whose role is assistant, instead of answering it."""
+    draw: int | None = None
+    """Which of several independent draws of the same request this is. Answers that are sampled
+    (temperature above 0) may be given again only to the same draw; None: never."""
 
 
 @dataclass(frozen=True, slots=True)
