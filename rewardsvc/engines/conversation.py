@@ -90,11 +90,19 @@ class ConversationEncoder:
     def encode_plain(self, text: str) -> list[int]:
         """Token ids of a text in which nothing is a control token, whatever it spells."""
         spells = self._spells_special(text)
-        return self._ids(text, split_special_tokens=True) if spells else self._ids(text)
+        return self._ids(text, split_special_tokens=spells)
 
-    def encode_structure(self, text: str) -> list[int]:
-        """Token ids of text of our own or of a template, control tokens and all."""
-        return self._ids(text)
+    def encode_with_offsets(self, text: str) -> tuple[list[int], list[int]]:
+        """As `encode_plain`, with the character at which each token begins."""
+        if not text:
+            return [], []
+        encoded = self._tokenizer(
+            text,
+            add_special_tokens=False,
+            return_offsets_mapping=True,
+            split_special_tokens=self._spells_special(text),
+        )
+        return encoded["input_ids"], [start for start, _ in encoded["offset_mapping"]]
 
     def token(self, text: str) -> int | None:
         """The id of the token that is exactly `text`; None where the vocabulary has none."""

@@ -23,9 +23,9 @@ from rewardsvc.engines.loading import Settings, load_classifier, one_line
 from rewardsvc.engines.members.member_set import (
     MemberSet,
     Source,
+    apply_head,
     check_outputs,
     open_files,
-    precise,
 )
 from rewardsvc.engines.model_files import ADAPTER_CONFIG, ADAPTER_WEIGHTS, check_adapter_directory
 from rewardsvc.engines.packed.adapters import adapter_branches
@@ -93,7 +93,7 @@ def load_adapters(source: Source, settings: Settings) -> list[MemberSet]:
         batch: MicroBatch, owners: NDArray[np.int64], sequences: Sequence[TokenSequence]
     ) -> Tensor:
         pairs = zip(chosen, states(batch), strict=True)
-        return torch.stack([precise(head, hidden) for head, hidden in pairs], dim=1)
+        return torch.stack([apply_head(head, hidden, settings) for head, hidden in pairs], dim=1)
 
     return [MemberSet(files, len(parts), source.outputs, forward, facts)]
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from rewardsvc.engines.loading import Settings
 from rewardsvc.engines.members.full_models import head_of, load_full_model
-from rewardsvc.engines.members.member_set import MemberSet, Source, precise
+from rewardsvc.engines.members.member_set import MemberSet, Source, apply_head
 from rewardsvc.engines.packed.dropout import ResidualDropout
 from rewardsvc.engines.packed.layout import MicroBatch
 from rewardsvc.engines.passes import TokenSequence
@@ -57,7 +57,7 @@ def load_dropout(source: Source, settings: Settings) -> list[MemberSet]:
         batch: MicroBatch, owners: NDArray[np.int64], sequences: Sequence[TokenSequence]
     ) -> Tensor:
         states = packed.branches(batch, branches, packed.layers - layers)
-        return torch.stack([precise(head, hidden) for hidden in states], dim=1)
+        return torch.stack([apply_head(head, hidden, settings) for hidden in states], dim=1)
 
     facts = {"dropout": f"{source.rate:g} in {layers} of {packed.layers} layers"}
     return [MemberSet(files, source.samples, source.outputs, forward, facts)]

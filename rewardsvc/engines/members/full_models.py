@@ -21,9 +21,9 @@ from rewardsvc.engines.members.member_set import (
     MemberSet,
     Source,
     TrunkFiles,
+    apply_head,
     check_outputs,
     open_files,
-    precise,
 )
 from rewardsvc.engines.packed.layout import MicroBatch
 from rewardsvc.engines.padded import has_linear_head
@@ -36,7 +36,9 @@ __all__ = ["head_of", "load_full_model", "load_full_models"]
 def load_full_models(source: Source, settings: Settings) -> list[MemberSet]:
     """One set a model directory."""
     return [
-        _member(load_full_model(Path(directory), source.outputs, settings), source.outputs)
+        _member(
+            load_full_model(Path(directory), source.outputs, settings), source.outputs, settings
+        )
         for directory in source.directories
     ]
 
@@ -54,7 +56,7 @@ def head_of(model: Any) -> nn.Module:
     return head.float().eval()
 
 
-def _member(files: TrunkFiles, outputs: int) -> MemberSet:
+def _member(files: TrunkFiles, outputs: int, settings: Settings) -> MemberSet:
     if not has_linear_head(files.model):
         head: nn.Module = nn.Identity()
     else:
@@ -64,7 +66,7 @@ def _member(files: TrunkFiles, outputs: int) -> MemberSet:
     def forward(
         batch: MicroBatch, owners: NDArray[np.int64], sequences: Sequence[TokenSequence]
     ) -> Tensor:
-        return precise(head, files.open.trunk.hidden(batch))[:, None]
+        return apply_head(head, files.open.trunk.hidden(batch), settings)[:, None]
 
     return MemberSet(files, 1, outputs, forward, {})
 
@@ -77,7 +79,7 @@ def _check_head(files: TrunkFiles, head: nn.Module) -> None:
     with torch.inference_mode():
         own = model(input_ids=ids).logits[0].float()
         hidden = model.base_model(input_ids=ids, use_cache=False).last_hidden_state[0, -1]
-        ours = precise(head, hidden)
+        ours = head(hidden.float())
     scale = float(own.abs().max())
     if math.isfinite(scale) and not torch.allclose(own, ours, rtol=0, atol=0.05 * scale):
         raise ConfigError(

@@ -23,9 +23,9 @@ from rewardsvc.engines.loading import Settings, load_decoder, one_line
 from rewardsvc.engines.members.member_set import (
     MemberSet,
     Source,
+    apply_head,
     check_outputs,
     open_files,
-    precise,
 )
 from rewardsvc.engines.packed.layout import MicroBatch
 from rewardsvc.engines.passes import TokenSequence
@@ -59,7 +59,7 @@ def load_heads(source: Source, settings: Settings) -> list[MemberSet]:
         batch: MicroBatch, owners: NDArray[np.int64], sequences: Sequence[TokenSequence]
     ) -> Tensor:
         hidden = files.open.trunk.hidden(batch)
-        return torch.stack([precise(head, hidden) for head in heads], dim=1)
+        return torch.stack([apply_head(head, hidden, settings) for head in heads], dim=1)
 
     return [MemberSet(files, len(heads), source.outputs, forward, {})]
 

@@ -17,7 +17,7 @@ from rewardsvc.engines.packed.layout import MicroBatch
 from rewardsvc.engines.passes import OpenTrunk, TokenSequence, open_trunk, run_sequences
 from rewardsvc.errors import ConfigError
 
-__all__ = ["MemberSet", "Source", "TrunkFiles", "check_outputs", "open_files", "precise"]
+__all__ = ["MemberSet", "Source", "TrunkFiles", "apply_head", "check_outputs", "open_files"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +125,16 @@ def open_files(
     )
 
 
-def precise(head: nn.Module, hidden: Tensor) -> Tensor:
-    """A head's output in float32, which it must be in: bfloat16 leaves near scores equal."""
-    output: Tensor = head(hidden.float())
-    return output
+def apply_head(head: nn.Module, hidden: Tensor, settings: Settings) -> Tensor:
+    """A head's output in float32, which it must be in: bfloat16 leaves near scores equal.
+
+    One row at a time where scores must not depend on the batch, whose size decides how a
+    matrix product is rounded.
+    """
+    if not settings.deterministic:
+        output: Tensor = head(hidden.float())
+        return output
+    return torch.stack([head(row[None])[0] for row in hidden.float()])
 
 
 def check_outputs(where: object, found: int, expected: int) -> None:
