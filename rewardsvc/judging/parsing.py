@@ -43,9 +43,12 @@ class Unreadable:
     reason: str
 
 
-def read_number(text: str, scale: Scale) -> Parsed | Unreadable:
-    """The number on the scale that the completion ends with; `4/5` is 4 on a scale to 5."""
-    found = _last_verdict(text)
+def read_number(text: str, scale: Scale, *, marked: bool = True) -> Parsed | Unreadable:
+    """The number on the scale that the completion ends with; `4/5` is 4 on a scale to 5.
+
+    `marked=False` is for completions that are a verdict and nothing else.
+    """
+    found = _last_verdict(text) if marked else _whole_verdict(text)
     if isinstance(found, Unreadable):
         return found
     number, slash, whole = found.value.partition("/")
@@ -60,9 +63,9 @@ def read_number(text: str, scale: Scale) -> Parsed | Unreadable:
     return Parsed(number, found.start)
 
 
-def read_choice(text: str, choices: Sequence[str]) -> Parsed | Unreadable:
-    """The one of `choices` that the completion ends with, in any letter case."""
-    found = _last_verdict(text)
+def read_choice(text: str, choices: Sequence[str], *, marked: bool = True) -> Parsed | Unreadable:
+    """The one of `choices` that the completion ends with, in any letter case; see above."""
+    found = _last_verdict(text) if marked else _whole_verdict(text)
     if isinstance(found, Unreadable):
         return found
     by_case = {choice.casefold(): choice for choice in choices}
@@ -115,6 +118,13 @@ def _last_verdict(text: str) -> Parsed | Unreadable:
         other = text[marker.end() :].lstrip(_LEADING)
         if not _begins_with(other.casefold(), value.casefold()):
             return Unreadable("several verdicts contradict each other")
+    return Parsed(value, start)
+
+
+def _whole_verdict(text: str) -> Parsed | Unreadable:
+    value, start = _trimmed(text, 0, len(text))
+    if not value or "\n" in value or len(value) > _SHOWN:
+        return Unreadable("the answer is not a verdict alone")
     return Parsed(value, start)
 
 

@@ -17,9 +17,13 @@ KINDS = {
     "ensemble": "rewardsvc.scorers.ensemble:EnsembleScorer",
     "format": "rewardsvc.scorers.format:FormatScorer",
     "implicit": "rewardsvc.scorers.implicit:ImplicitScorer",
+    "judge": "rewardsvc.scorers.judge:AbsoluteJudge",
     "likelihood": "rewardsvc.scorers.likelihood:LikelihoodScorer",
     "math": "rewardsvc.scorers.math:MathScorer",
+    "reference_judge": "rewardsvc.scorers.judge_reference:ReferenceJudge",
+    "rubric_judge": "rewardsvc.scorers.judge_rubric:RubricJudge",
     "vllm_reward": "rewardsvc.scorers.vllm_reward:VllmRewardScorer",
+    "pairwise_judge": "rewardsvc.scorers.judge_pairwise:PairwiseJudge",
     "process": "rewardsvc.scorers.process:ProcessScorer",
 }
 
