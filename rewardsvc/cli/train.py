@@ -111,7 +111,6 @@ def ensemble(
             if votes == "none"
             else VoteRecipe(votes, vote_folds, voters, vote_agreement),  # type: ignore[arg-type]
         )
-        recipe.scratch  # noqa: B018 (says at once if there is no such size)
         card = _train(pairs, output, recipe, device, threads)
     _show_card(card)
 
@@ -152,7 +151,8 @@ def objective(
             fitted.save(output)
         except OSError as error:
             raise ConfigError(f"--out: {output}: {error.strerror or error}") from None
-    table = Table(title=f"{fitted.version}: {output}", box=box.SIMPLE)
+    out.print(f"{fitted.version} written to {output}", highlight=False, soft_wrap=True)
+    table = Table(box=box.SIMPLE)
     table.add_column("member")
     table.add_column("weight", justify="right")
     for member in sorted(fitted.members, key=lambda m: -abs(m.weight)):
@@ -175,7 +175,7 @@ def _train(
         torch.set_num_threads(threads)
 
     def report(line: str) -> None:
-        err.print(line, highlight=False, markup=False)
+        err.print(line, highlight=False, markup=False, soft_wrap=True)
 
     try:
         return train_ensemble(pairs, output, recipe, device=device, report=report)

@@ -144,13 +144,13 @@ def _with_adapters(model: Any, lora: LoraRecipe) -> Any:
     }
     if not names:
         raise ConfigError("lora: the base has no linear layers under `layers`")
+    # For this task type PEFT trains and saves the head (`modules_to_save`: score) by itself.
     config = LoraConfig(
         task_type=TaskType.SEQ_CLS,
         r=lora.rank,
         lora_alpha=lora.alpha,  # type: ignore[arg-type]
         lora_dropout=lora.dropout,
         target_modules=sorted(names),
-        modules_to_save=["score"],
         layers_to_transform=(
             None if lora.top_layers is None else list(range(layers - lora.top_layers, layers))
         ),

@@ -1,0 +1,231 @@
+"""From preference pairs to rewards over the wire, and what happens on the way."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fixtures.messages import request
+from preference_data import RECIPE, Trained, draw_pairs, write_pairs
+
+from rewardsvc.aggregate import Standardisation
+from rewardsvc.errors import ConfigError
+from rewardsvc.training.ensemble import train_ensemble
+from rewardsvc.training.recipe import LoraRecipe, Recipe, VoteRecipe
+from rewardsvc.types import Chat, ChatMessage, Group, Response
+
+
+def card_of(directory: Path) -> dict[str, Any]:
+    card: dict[str, Any] = json.loads((directory / "card.json").read_text(encoding="utf-8"))
+    return card
+
+
+def held_out_of(directory: Path) -> list[dict[str, Any]]:
+    lines = (directory / "held_out_scores.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_the_directory_holds_what_serving_needs_and_nothing_else(trained: Trained) -> None:
+    assert {path.name for path in trained.directory.iterdir()} == {
+        "card.json",
+        "held_out_scores.jsonl",
+        "member-1",
+        "member-2",
+        "standardisation.json",
+    }
+    assert not list(trained.directory.rglob("*.bin"))
+    standardisation = Standardisation.load(trained.directory / "standardisation.json")
+    assert list(standardisation.members) == ["member-1", "member-2"]
+    card = card_of(trained.directory)
+    assert card["standardisation"] == standardisation.version
+    assert (card["data"]["training"], card["data"]["held_out"]) == (105, 30)
+    assert [card["members"][f"member-{k}"]["seed"] for k in (1, 2)] == [1, 2]
+    for entry in (*card["members"].values(), *card["objectives"].values()):
+        assert entry["held_out_accuracy"] >= 0.9
+
+
+def test_held_out_scores_have_the_statistics_they_were_frozen_with(trained: Trained) -> None:
+    records = held_out_of(trained.directory)
+    assert [record["label"] for record in records] == [1, 0] * 30
+    scores = np.array([list(record["members"].values()) for record in records])
+    again = Standardisation.fit(scores, ["member-1", "member-2"], "")
+    frozen = Standardisation.load(trained.directory / "standardisation.json")
+    assert again.members == frozen.members
+    assert not np.allclose(scores[:, 0], scores[:, 1])
+
+
+async def test_the_service_prefers_what_the_pairs_prefer(
+    trained: Trained, start_server: Any, connect: Any
+) -> None:
+    server = await start_server(f"""
+        scorers:
+          quality:
+            kind: ensemble
+            directory: {trained.directory}
+            objective: worst_case
+            device: cpu
+            threads: 1
+        rewards: {{quality: {{components: [{{scorer: quality}}]}}}}
+    """)
+    stub = connect(server)
+    fresh = draw_pairs(40, seed=2)
+    groups = [
+        Group(
+            f"g{i}",
+            str(pair["prompt"]),
+            (Response(f"a{i}", str(pair["chosen"])), Response(f"b{i}", str(pair["rejected"]))),
+        )
+        for i, pair in enumerate(fresh)
+    ]
+    answer = await stub.Score(request("quality", *groups))
+    rewards = [[result.reward for result in group.results] for group in answer.groups]
+    assert np.mean([chosen > rejected for chosen, rejected in rewards]) >= 0.9
+
+    # What is served is what was measured: the same raw scores for the held-out responses.
+    records = held_out_of(trained.directory)
+    texts = {
+        (pair["prompt"], side): str(pair[side])
+        for pair in map(json.loads, trained.pairs.read_text().splitlines())
+        for side in ("chosen", "rejected")
+    }
+    held_out = []
+    for i, record in enumerate(records):
+        side = "chosen" if record["label"] else "rejected"
+        text = texts[record["prompt"][0]["content"], side]
+        prompt = Chat(tuple(ChatMessage(m["role"], m["content"]) for m in record["prompt"]))
+        held_out.append(Group(f"h{i}", prompt, (Response(f"r{i}", text),)))
+    answer = await stub.Score(request("quality", *held_out))
+    served = [[m.score for m in group.results[0].members] for group in answer.groups]
+    measured = [list(record["members"].values()) for record in records]
+    np.testing.assert_allclose(served, measured, atol=1e-4)
+
+
+def test_an_interrupted_run_goes_on_after_the_last_finished_member(
+    trained: Trained, tmp_path: Path
+) -> None:
+    out = tmp_path / "ensemble"
+
+    def interrupt(line: str) -> None:
+        if line.startswith("member-2: step"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_ensemble(trained.pairs, out, RECIPE, device="cpu", report=interrupt)
+    assert (out / "member-1" / "model.safetensors").is_file()
+    assert not (out / "member-2").exists()
+    assert not (out / "card.json").exists()
+    with pytest.raises(ConfigError, match="unfinished run that differs in epochs"):
+        train_ensemble(trained.pairs, out, replace(RECIPE, epochs=5), device="cpu")
+    first = (out / "member-1" / "model.safetensors").stat().st_mtime_ns
+
+    reports: list[str] = []
+    train_ensemble(trained.pairs, out, RECIPE, device="cpu", report=reports.append)
+    assert reports[0] == "member-1: finished before"
+    assert (out / "member-1" / "model.safetensors").stat().st_mtime_ns == first
+    for ours, theirs in zip(held_out_of(out), held_out_of(trained.directory), strict=True):
+        assert ours["members"] == pytest.approx(theirs["members"], abs=1e-5)
+
+
+def test_a_folder_with_something_in_it_is_left_alone(trained: Trained, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is not empty, it holds a finished ensemble"):
+        train_ensemble(trained.pairs, trained.directory, RECIPE, device="cpu")
+    (tmp_path / "mine.txt").write_text("keep")
+    with pytest.raises(ConfigError, match="it holds something else"):
+        train_ensemble(trained.pairs, tmp_path, RECIPE, device="cpu")
+    assert (tmp_path / "mine.txt").read_text() == "keep"
+
+
+def test_adapters_are_standard_checkpoints(trained: Trained, tmp_path: Path) -> None:
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    base = trained.directory / "member-1"
+    recipe = Recipe(
+        str(base),
+        members=2,
+        epochs=2,
+        batch_pairs=16,
+        learning_rate=3e-3,
+        max_length=128,
+        lora=LoraRecipe(rank=4, alpha=8.0, top_layers=1),
+        loss="label_smoothing",
+        noise_rate=0.1,
+    )
+    out = tmp_path / "adapters"
+    train_ensemble(trained.pairs, out, recipe, device="cpu", report=lambda line: None)
+    settings = json.loads((out / "member-1" / "adapter_config.json").read_text())
+    assert settings["layers_to_transform"] == [1]
+    assert "score" in settings["modules_to_save"]
+    record = held_out_of(out)[0]
+    plain = AutoModelForSequenceClassification.from_pretrained(base, dtype=torch.float32)
+    model = PeftModel.from_pretrained(plain, out / "member-2").eval()
+    tokenizer = AutoTokenizer.from_pretrained(out / "member-2")
+    chosen = {
+        p["prompt"]: p["chosen"] for p in map(json.loads, trained.pairs.read_text().splitlines())
+    }
+    content = chosen[record["prompt"][0]["content"]]
+    messages = [*record["prompt"], {"role": "assistant", "content": content}]
+    text = tokenizer.apply_chat_template(messages, tokenize=False)
+    ids = tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"]
+    with torch.inference_mode():
+        score = model(input_ids=ids).logits[0, 0].item()
+    assert score == pytest.approx(record["members"]["member-2"], abs=1e-4)
+    assert all(m["held_out_accuracy"] >= 0.8 for m in card_of(out)["members"].values())
+
+
+@pytest.mark.parametrize("action", ["drop", "flip"])
+def test_voters_find_flipped_pairs(tmp_path: Path, action: Any) -> None:
+    pairs = draw_pairs(150, seed=3, flipped=0.15)
+    recipe = replace(
+        RECIPE, members=1, epochs=2, votes=VoteRecipe(action=action, folds=2, voters=2)
+    )
+    out = tmp_path / "ensemble"
+    path = write_pairs(tmp_path / "pairs.jsonl", pairs)
+    card = train_ensemble(path, out, recipe, device="cpu", report=lambda line: None)
+    found = card["data"]["votes"]["suspect_lines"]
+    assert len(found) >= 8
+    assert np.mean([pairs[line - 1]["swapped"] for line in found]) >= 0.9
+    kept = card["members"]["member-1"]["training_pairs"]
+    assert kept == card["data"]["training"] - (len(found) if action == "drop" else 0)
+
+
+def test_confidences_are_learned_beside_preferences(trained: Trained, tmp_path: Path) -> None:
+    recipe = replace(RECIPE, members=1, epochs=2, confidence_weight=1.0)
+    reports: list[str] = []
+    train_ensemble(trained.pairs, tmp_path / "e", recipe, device="cpu", report=reports.append)
+    losses = [float(line.split("validation loss ")[1].split(",")[0]) for line in reports[1:]]
+    # −log σ(0) = 0.693 for the preference and for each of the two confidence comparisons.
+    assert losses[-1] < 3 * 0.693
+    assert losses[-1] < losses[0]
+
+
+def test_too_long_pairs_are_counted_and_none_left_is_refused(
+    trained: Trained, tmp_path: Path
+) -> None:
+    pairs = draw_pairs(40, seed=4)
+    pairs[5]["chosen"] = "because " * 300
+    path = write_pairs(tmp_path / "pairs.jsonl", pairs)
+    recipe = replace(RECIPE, members=1, epochs=1)
+    card = train_ensemble(path, tmp_path / "e", recipe, device="cpu", report=lambda line: None)
+    assert card["data"]["left_out_as_too_long"] == 1
+    with pytest.raises(ConfigError, match="max_length: no pair of the training part fits 8"):
+        train_ensemble(path, tmp_path / "f", replace(recipe, max_length=8), device="cpu")
+
+
+def test_a_base_that_cannot_be_used_is_refused(trained: Trained, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="base: no such folder"):
+        train_ensemble(trained.pairs, tmp_path / "e", Recipe("/absent"), device="cpu")
+    base = tmp_path / "base"
+    shutil.copytree(trained.directory / "member-1", base)
+    (base / "model.safetensors").rename(base / "pytorch_model.bin")
+    with pytest.raises(ConfigError, match=r"no weights in \*.safetensors"):
+        train_ensemble(trained.pairs, tmp_path / "e", Recipe(str(base)), device="cpu")
+    recipe = Recipe(str(trained.directory / "member-1"), lora=LoraRecipe(top_layers=9))
+    with pytest.raises(ConfigError, match="top_layers: is 9; the base has 2 layers"):
+        train_ensemble(trained.pairs, tmp_path / "f", recipe, device="cpu", report=print)
