@@ -47,6 +47,7 @@ from rewardsvc.types import (
 if TYPE_CHECKING:
     from rewardsvc.client.aio import AsyncClient
     from rewardsvc.client.channel import KeepAlive, Tls
+    from rewardsvc.client.gather import GroupGatherer
     from rewardsvc.client.retry import Retry
     from rewardsvc.client.sync import Client
 
@@ -61,6 +62,7 @@ __all__ = [
     "DeadlineUnreachable",
     "Detail",
     "Group",
+    "GroupGatherer",
     "InternalError",
     "InvalidRequest",
     "KeepAlive",
@@ -87,7 +89,7 @@ __all__ = [
 
 # Loaded when first used: grpc costs more to import than everything else here together, and
 # the server and the verifiers' workers import this package without wanting a client.
-_CLIENT = ("AsyncClient", "Client", "KeepAlive", "Retry", "Tls")
+_CLIENT = ("AsyncClient", "Client", "GroupGatherer", "KeepAlive", "Retry", "Tls")
 
 
 def __getattr__(name: str) -> Any:

@@ -2,8 +2,9 @@
 
 from rewardsvc.client.aio import AsyncClient
 from rewardsvc.client.channel import KeepAlive, Tls
+from rewardsvc.client.gather import GroupGatherer
 from rewardsvc.client.retry import Retry
 from rewardsvc.client.samples import SampleLike
 from rewardsvc.client.sync import Client
 
-__all__ = ["AsyncClient", "Client", "KeepAlive", "Retry", "SampleLike", "Tls"]
+__all__ = ["AsyncClient", "Client", "GroupGatherer", "KeepAlive", "Retry", "SampleLike", "Tls"]

@@ -69,12 +69,13 @@ class _Kind(NamedTuple):
     tenant: str
     detail: Detail
     attribute_weights: tuple[tuple[str, float], ...]
+    batch_id: str
     deadline_class: int
     """Deadlines in one class differ by less than a factor of two."""
 
     def options(self) -> pb.ScoreOptions:
         return options_to_message(
-            ScoreOptions(self.tenant, dict(self.attribute_weights), self.detail)
+            ScoreOptions(self.tenant, dict(self.attribute_weights), self.detail, self.batch_id)
         )
 
 
@@ -131,6 +132,7 @@ class AsyncClient(AsyncLabelCalls):
         tenant: str | None = None,
         detail: Detail = Detail.FULL,
         attribute_weights: Mapping[str, float] | None = None,
+        batch_id: str = "",
     ) -> list[Result]:
         """The results of some samples, in their order; any number of them.
 
@@ -144,6 +146,7 @@ class AsyncClient(AsyncLabelCalls):
             tenant: Whose work this is; None: the client's.
             detail: How much the results carry.
             attribute_weights: For multi-attribute reward models.
+            batch_id: The training batch, for rewards shaped with a moving mean.
 
         Raises:
             InvalidRequest: Names the sample and the field.
@@ -153,7 +156,7 @@ class AsyncClient(AsyncLabelCalls):
             Overloaded, Unavailable: Still refused, or nobody there, after all retries.
         """
         checked = samples_of(samples)
-        kind, deadline = self._kind(reward, timeout, tenant, detail, attribute_weights)
+        kind, deadline = self._kind(reward, timeout, tenant, detail, attribute_weights, batch_id)
         return await self._score(kind, bundles_of(checked), len(checked), deadline)
 
     async def score_groups(
@@ -165,6 +168,7 @@ class AsyncClient(AsyncLabelCalls):
         tenant: str | None = None,
         detail: Detail = Detail.FULL,
         attribute_weights: Mapping[str, float] | None = None,
+        batch_id: str = "",
     ) -> list[list[Result]]:
         """The results of some groups, each in the order of its responses.
 
@@ -172,7 +176,7 @@ class AsyncClient(AsyncLabelCalls):
         so one over the limit of 64 MiB raises MessageTooLarge.
         """
         checked = groups_of(groups)
-        kind, deadline = self._kind(reward, timeout, tenant, detail, attribute_weights)
+        kind, deadline = self._kind(reward, timeout, tenant, detail, attribute_weights, batch_id)
         bundles: list[Bundle] = []
         total = 0
         for group in checked:
@@ -190,6 +194,7 @@ class AsyncClient(AsyncLabelCalls):
         tenant: str | None = None,
         detail: Detail = Detail.FULL,
         attribute_weights: Mapping[str, float] | None = None,
+        batch_id: str = "",
         refused: Literal["raise", "result"] = "raise",
         streams: int | None = None,
     ) -> AsyncGenerator[tuple[Sample, Result], None]:
@@ -210,6 +215,7 @@ class AsyncClient(AsyncLabelCalls):
             tenant: Whose work this is; None: the client's.
             detail: How much the results carry.
             attribute_weights: For multi-attribute reward models.
+            batch_id: The training batch, for rewards shaped with a moving mean.
             refused: What a sample that the server refuses as invalid does: `raise` ends the
                 stream with InvalidRequest, `result` gives that sample status error.
             streams: Parallel streams; None: one for each address of the target.
@@ -218,7 +224,7 @@ class AsyncClient(AsyncLabelCalls):
         """
         if refused not in ("raise", "result"):
             raise ValueError(f"refused is {refused!r}; must be 'raise' or 'result'")
-        kind, deadline = self._kind(reward, timeout, tenant, detail, attribute_weights)
+        kind, deadline = self._kind(reward, timeout, tenant, detail, attribute_weights, batch_id)
         terms = self._terms(kind, deadline.seconds, split_refused=refused == "result")
         source = Source(samples)
         async with (
@@ -276,6 +282,7 @@ class AsyncClient(AsyncLabelCalls):
         tenant: str | None,
         detail: Detail,
         attribute_weights: Mapping[str, float] | None,
+        batch_id: str,
     ) -> tuple[_Kind, Deadline]:
         deadline = self._deadline(timeout)
         kind = _Kind(
@@ -283,6 +290,7 @@ class AsyncClient(AsyncLabelCalls):
             self._tenant if tenant is None else tenant,
             Detail(detail),
             tuple(sorted((attribute_weights or {}).items())),
+            batch_id,
             math.floor(math.log2(deadline.seconds)),
         )
         return kind, deadline

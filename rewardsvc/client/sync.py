@@ -65,6 +65,7 @@ class Client(LabelCalls):
         tenant: str | None = None,
         detail: Detail = Detail.FULL,
         attribute_weights: Mapping[str, float] | None = None,
+        batch_id: str = "",
     ) -> list[Result]:
         """The results of some samples, in their order. See AsyncClient.score."""
         return self._background.run(
@@ -75,6 +76,7 @@ class Client(LabelCalls):
                 tenant=tenant,
                 detail=detail,
                 attribute_weights=attribute_weights,
+                batch_id=batch_id,
             )
         )
 
@@ -87,6 +89,7 @@ class Client(LabelCalls):
         tenant: str | None = None,
         detail: Detail = Detail.FULL,
         attribute_weights: Mapping[str, float] | None = None,
+        batch_id: str = "",
     ) -> list[list[Result]]:
         """The results of some groups, each in its order. See AsyncClient.score_groups."""
         return self._background.run(
@@ -97,6 +100,7 @@ class Client(LabelCalls):
                 tenant=tenant,
                 detail=detail,
                 attribute_weights=attribute_weights,
+                batch_id=batch_id,
             )
         )
 
@@ -109,6 +113,7 @@ class Client(LabelCalls):
         tenant: str | None = None,
         detail: Detail = Detail.FULL,
         attribute_weights: Mapping[str, float] | None = None,
+        batch_id: str = "",
         refused: Literal["raise", "result"] = "raise",
         streams: int | None = None,
     ) -> Iterator[tuple[Sample, Result]]:
@@ -127,6 +132,7 @@ class Client(LabelCalls):
             tenant=tenant,
             detail=detail,
             attribute_weights=attribute_weights,
+            batch_id=batch_id,
             refused=refused,
             streams=streams,
         )

@@ -120,6 +120,7 @@ class ScriptedAsyncClient(_Scripted, ScriptedAsyncLabelCalls):
         tenant: str | None = None,
         detail: Detail = Detail.FULL,
         attribute_weights: Mapping[str, float] | None = None,
+        batch_id: str = "",
     ) -> list[Result]:
         """As AsyncClient.score."""
         return self._score(reward, samples, tenant, timeout)
@@ -133,6 +134,7 @@ class ScriptedAsyncClient(_Scripted, ScriptedAsyncLabelCalls):
         tenant: str | None = None,
         detail: Detail = Detail.FULL,
         attribute_weights: Mapping[str, float] | None = None,
+        batch_id: str = "",
     ) -> list[list[Result]]:
         """As AsyncClient.score_groups."""
         return self._score_groups(reward, groups, tenant, timeout)
@@ -146,6 +148,7 @@ class ScriptedAsyncClient(_Scripted, ScriptedAsyncLabelCalls):
         tenant: str | None = None,
         detail: Detail = Detail.FULL,
         attribute_weights: Mapping[str, float] | None = None,
+        batch_id: str = "",
         refused: Literal["raise", "result"] = "raise",
         streams: int | None = None,
     ) -> AsyncGenerator[tuple[Sample, Result], None]:
@@ -195,6 +198,7 @@ class ScriptedClient(_Scripted, ScriptedLabelCalls):
         tenant: str | None = None,
         detail: Detail = Detail.FULL,
         attribute_weights: Mapping[str, float] | None = None,
+        batch_id: str = "",
     ) -> list[Result]:
         """As Client.score."""
         return self._score(reward, samples, tenant, timeout)
@@ -208,6 +212,7 @@ class ScriptedClient(_Scripted, ScriptedLabelCalls):
         tenant: str | None = None,
         detail: Detail = Detail.FULL,
         attribute_weights: Mapping[str, float] | None = None,
+        batch_id: str = "",
     ) -> list[list[Result]]:
         """As Client.score_groups."""
         return self._score_groups(reward, groups, tenant, timeout)
@@ -221,6 +226,7 @@ class ScriptedClient(_Scripted, ScriptedLabelCalls):
         tenant: str | None = None,
         detail: Detail = Detail.FULL,
         attribute_weights: Mapping[str, float] | None = None,
+        batch_id: str = "",
         refused: Literal["raise", "result"] = "raise",
         streams: int | None = None,
     ) -> Iterator[tuple[Sample, Result]]:
