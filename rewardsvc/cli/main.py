@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from rewardsvc.cli import train, verify
+from rewardsvc.cli import calibrate, train, verify
 from rewardsvc.cli.demo import demo
 from rewardsvc.cli.rewards import rewards
 from rewardsvc.cli.score import score
@@ -21,3 +21,4 @@ for command in (serve, score, rewards, demo):
     app.command()(command)
 app.add_typer(verify.app, name="verify")
 app.add_typer(train.app, name="train")
+app.add_typer(calibrate.app, name="calibrate")
