@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rewardsvc.assembly.recipe import Calibrator, Part
+from rewardsvc.calibration.disagreement import with_disagreement
 from rewardsvc.shaping import GroupView, shape_group
 from rewardsvc.types import (
     Component,
@@ -143,10 +144,19 @@ def _calibrate(
             together.setdefault(id(calibrator), (calibrator, []))[1].extend(scored)
     for calibrator, chosen in together.values():
         raw = np.array([cell.score.value for cell in chosen], dtype=np.float64)
-        rewards = calibrator.apply(raw).tolist()
-        confidences = calibrator.confidences(raw)
-        for cell, reward, confidence in zip(chosen, rewards, confidences, strict=True):
+        for cell, reward, confidence in zip(
+            chosen, calibrator.apply(raw).tolist(), calibrator.confidences(raw), strict=True
+        ):
             cell.reward, cell.confidence = reward, confidence
+        apart = [cell for cell in chosen if cell.score.disagreement]
+        if apart:
+            widened = with_disagreement(
+                calibrator.confidences,
+                numbers([cell.score.value for cell in apart]),
+                numbers([cell.score.disagreement for cell in apart]),
+            )
+            for cell, confidence in zip(apart, widened, strict=True):
+                cell.confidence = confidence
 
 
 def _correct(

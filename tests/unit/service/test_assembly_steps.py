@@ -42,6 +42,18 @@ class Scaled:
         return [Confidence(s * self.factor, 0.0, 1.0, "scaled") for s in scores]
 
 
+class Banded(Scaled):
+    """Calibrates to the score itself, within a tenth."""
+
+    method = "banded"
+
+    def __init__(self):
+        super().__init__(1.0)
+
+    def confidences(self, scores):
+        return [Confidence(s, s - 0.1, s + 0.1, "banded") for s in scores]
+
+
 class ByDomain:
     def __init__(self, **calibrators):
         self.calibrators = calibrators
@@ -119,6 +131,18 @@ def test_without_a_calibrator_a_sample_abstains_and_shows_its_score():
     [[result]], _ = assembled(recipe, [group("x")], [scored(0.8)])
     assert (result.status, result.reward, result.score) == (Status.ABSTAINED, None, 0.8)
     assert "fit one" in result.reason
+
+
+def test_an_ensembles_disagreement_widens_its_interval():
+    recipe = Recipe((Part("a", calibrators=ByDomain(default=Banded())),), "weighted_sum")
+    agreed = Score(Status.OK, 0.5, disagreement=0.0)
+    apart = Score(Status.OK, 0.5, disagreement=0.2)
+    [[first, second]], _ = assembled(recipe, [group("x", "y")], [scored(agreed, apart)])
+    assert first.confidence == Confidence(0.5, 0.4, 0.6, "banded")
+    assert second.confidence.probability == 0.5
+    assert second.confidence.lower == pytest.approx(0.2)
+    assert second.confidence.upper == pytest.approx(0.8)
+    assert second.confidence.method == "banded+disagreement"
 
 
 # ── correcting ───────────────────────────────────────────────────────────────────────────
