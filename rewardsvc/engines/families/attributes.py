@@ -37,5 +37,6 @@ class Attributes:
 
     def scores(self, outputs: NDArray[np.float64], weights: Sequence[float]) -> NDArray[np.float64]:
         """The weighted sum over the attributes."""
-        weighted: NDArray[np.float64] = outputs @ np.asarray(weights, dtype=np.float64)
+        with np.errstate(invalid="ignore", over="ignore"):
+            weighted: NDArray[np.float64] = outputs @ np.asarray(weights, dtype=np.float64)
         return weighted

@@ -50,7 +50,7 @@ class VerifyRm:
 
     def scores(self, outputs: NDArray[np.float64], weights: Sequence[float]) -> NDArray[np.float64]:
         """The sigmoid of the one output."""
-        scores: NDArray[np.float64] = np.exp(-np.logaddexp(0.0, -outputs[..., 0]))
+        scores: NDArray[np.float64] = 0.5 * (1.0 + np.tanh(0.5 * outputs[..., 0]))
         return scores
 
 

@@ -8,6 +8,7 @@ is (L - m + K m) / L of one model. Each adapter's head is the `score` that PEFT 
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -129,10 +130,13 @@ def _with_adapters(model: Any, parts: Sequence[Path], names: Sequence[str]) -> P
     adapted: PeftModel | None = None
     for part, name in zip(parts, names, strict=True):
         try:
-            if adapted is None:
-                adapted = PeftModel.from_pretrained(model, str(part), adapter_name=name)
-            else:
-                adapted.load_adapter(str(part), adapter_name=name)
+            with warnings.catch_warnings():
+                # Of keys without a place, which `_check_loaded` refuses.
+                warnings.simplefilter("ignore")
+                if adapted is None:
+                    adapted = PeftModel.from_pretrained(model, str(part), adapter_name=name)
+                else:
+                    adapted.load_adapter(str(part), adapter_name=name)
         except Exception as error:
             raise ConfigError(f"{part}: cannot be put on the trunk: {one_line(error)}") from error
         _check_loaded(adapted, part, name)
