@@ -15,13 +15,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rewardsvc.critique.steps import StepSpan
+from rewardsvc.judging.prompts import problem_text
 from rewardsvc.judging.quoting import QUOTING_RULE, disarm, mark_for, quote
 from rewardsvc.types import Chat, ChatMessage, Reference
 
 __all__ = ["PROMPT_VERSION", "CriticPrompt", "critic_prompt", "critique_schema"]
 
 PROMPT_VERSION = "critic-prompt-1"
-"""To be changed with the wording: cached critiques and versions depend on it."""
+"""To be changed with the wording; versions depend on it."""
 
 _TASK = """\
 You review a solution step by step, as a careful examiner would.
@@ -83,11 +84,11 @@ def critic_prompt(
     `asks_for_answer` also asks whether the final answer is right; `guided` asks for JSON
     alone, for an engine that decodes by `critique_schema`.
     """
-    problem_text = _problem_text(problem)
+    asked = problem_text(problem)
     reference_texts = _reference_texts(reference)
-    mark = mark_for((response, problem_text, *reference_texts.values()))
+    mark = mark_for((response, asked, *reference_texts.values()))
     quoted, disarmed = _quoted_steps(response, steps, mark)
-    parts = ["The problem:", quote(problem_text, "problem").text]
+    parts = ["The problem:", quote(asked, "problem").text]
     for name, text in reference_texts.items():
         parts += [f"The {name.replace('_', ' ')}:", quote(text, name).text]
     parts += [
@@ -135,12 +136,6 @@ def _system_text(asks_for_answer: bool, guided: bool) -> str:
     form = (_GUIDED if guided else _FREE).replace("{fields}", "{" + ", ".join(fields) + "}")
     form = form.replace("{and_answer}", _AND_ANSWER if asks_for_answer else "")
     return "\n\n".join([_TASK, *([_ANSWER] if asks_for_answer else []), QUOTING_RULE, form])
-
-
-def _problem_text(problem: str | Chat) -> str:
-    if isinstance(problem, str):
-        return problem
-    return "\n\n".join(f"{message.role}: {message.content}" for message in problem.messages)
 
 
 def _reference_texts(reference: Reference | None) -> dict[str, str]:

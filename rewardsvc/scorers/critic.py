@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -29,6 +30,9 @@ from rewardsvc.engines.generation import (
     Generator,
 )
 from rewardsvc.engines.generators import GeneratorConfig, generator_from_config
+from rewardsvc.judging.defences import inspect, signs_of_problem
+from rewardsvc.judging.prompts import problem_text
+from rewardsvc.scorers.judge_votes import total_usage
 from rewardsvc.scorers.math import MathConfig, MathScorer
 from rewardsvc.scorers.scorer import BatchLimits, weigh_by_characters
 from rewardsvc.types import (
@@ -47,8 +51,11 @@ from rewardsvc.versions import version_of
 
 __all__ = ["CriticConfig", "CriticScorer"]
 
+_DEFENCES_VERSION = "defences-1"
 _LEAST_TOKENS = 16
 _DEFAULT_TEMPERATURE = 0.7
+
+_problem_signs = lru_cache(maxsize=256)(signs_of_problem)
 
 
 class CriticConfig(BaseModel):
@@ -125,6 +132,9 @@ class CriticConfig(BaseModel):
     maximum_steps: int = Field(
         64, ge=1, le=1024, description="Responses of more steps have neighbouring steps joined."
     )
+    defences: bool = Field(
+        True, description="Refuses empty, master-key and override responses without a call."
+    )
     samples_in_flight: int = Field(
         64, ge=1, le=4096, description="Responses that are critiqued at a time."
     )
@@ -171,7 +181,9 @@ class CriticScorer:
 
     `Step.reward` is CAPO's R = r_v W_whole − [step is wrong] W_process, `Step.score` the share
     of critiques that call the step right; `value` is the mean of the step rewards, or the share
-    of right steps. A blank response is not shown to the model: it has the lowest value.
+    of right steps. A response that is blank or speaks to the critic instead of answering is not
+    shown to the model: it has the lowest value there is, so that it never pays more than an
+    honest attempt.
     """
 
     config_type: ClassVar[type[BaseModel]] = CriticConfig
@@ -203,11 +215,13 @@ class CriticScorer:
 
     def describe(self) -> ScorerDescription:
         """How it votes; the version covers prompt, model, settings and the outcome's verifier."""
-        verifier = "" if self._verifier is None else self._verifier.describe().version
+        versions = [PROMPT_VERSION, _DEFENCES_VERSION, self._generator.version]
+        if self._verifier is not None:
+            versions.append(self._verifier.describe().version)
         return ScorerDescription(
             self.name,
             "critic",
-            version_of("critic", self._config, PROMPT_VERSION, self._generator.version, verifier),
+            version_of("critic-1", self._config, *versions),
             properties={
                 "model": self._generator.version,
                 "vote": self._config.vote,
@@ -215,6 +229,7 @@ class CriticScorer:
                 "quorum": str(self._judge.quorum),
                 "outcome": self._config.outcome,
                 "value": self._config.value,
+                "defences": "on" if self._config.defences else "off",
             },
         )
 
@@ -251,7 +266,15 @@ class CriticScorer:
         spans = split_steps(text)
         if not spans:
             return self._refused("The response is blank.")
+        reference = group.reference_of(response)
         warnings = []
+        if self._config.defences:
+            signs = _problem_signs(problem_text(prompt))
+            inspection = inspect(text, signs, () if reference is None else reference.answers)
+            if inspection.refusal is not None:
+                finding = inspection.refusal
+                return self._refused(f"Refused ({finding.rule}): {finding.reason}.")
+            warnings += [f"The response is suspicious: {w.reason}." for w in inspection.warnings]
         if len(spans) > self._config.maximum_steps:
             joined = split_steps(text, self._config.maximum_steps)
             warnings.append(f"{len(spans)} steps were joined to {len(joined)}.")
@@ -261,7 +284,7 @@ class CriticScorer:
             return given
         asked = critic_prompt(
             prompt,
-            group.reference_of(response),
+            reference,
             text,
             spans,
             asks_for_answer=self._judge.asks_for_answer,
@@ -299,11 +322,12 @@ class CriticScorer:
         deadline = loop.time() + self._config.seconds_per_sample
         ballots: list[Ballot] = []
         usage = Usage()
-        for count in self._waves:
+        for wave, count in enumerate(self._waves):
+            request = self._request(asked, count, wave)
             try:
                 async with asyncio.timeout_at(deadline):
                     generation = await self._generator.generate(
-                        self._request(asked, count), seconds=max(deadline - loop.time(), 0.001)
+                        request, seconds=max(deadline - loop.time(), 0.001)
                     )
             except TimeoutError:
                 ballots += [_missing("the critic did not answer in time", Status.TIMEOUT)] * count
@@ -311,13 +335,13 @@ class CriticScorer:
                 status = Status.TIMEOUT if failure.timed_out else Status.ERROR
                 ballots += [_missing(str(failure), status)] * count
             else:
-                usage = _total(usage, generation.usage)
+                usage = total_usage(usage, generation.usage)
                 ballots += self._ballots(generation, count, asked, len(spans))
             if self._judge.is_settled(ballots, len(spans)):
                 break
         return ballots, usage
 
-    def _request(self, asked: CriticPrompt, count: int) -> GenerationRequest:
+    def _request(self, asked: CriticPrompt, count: int, wave: int) -> GenerationRequest:
         config = self._config
         temperature = config.temperature
         if temperature is None:
@@ -329,6 +353,8 @@ class CriticScorer:
             top_p=config.top_p,
             max_tokens=config.tokens_per_critique,
             json_schema=self._schema,
+            # The same response gets the same critiques again; no wave gets another's.
+            draw=wave,
         )
 
     def _ballots(
@@ -356,13 +382,3 @@ class CriticScorer:
 
 def _missing(failure: str, status: Status) -> Ballot:
     return Ballot("", None, failure, status)
-
-
-def _total(one: Usage, other: Usage) -> Usage:
-    return Usage(
-        one.model_calls + other.model_calls,
-        one.prompt_tokens + other.prompt_tokens,
-        one.cached_prompt_tokens + other.cached_prompt_tokens,
-        one.completion_tokens + other.completion_tokens,
-        one.answers_from_cache + other.answers_from_cache,
-    )

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rewardsvc.critique.parsing import Critique, UnreadableCritique, parse_critique
@@ -121,6 +121,7 @@ json_values = st.recursive(
 )
 
 
+@settings(max_examples=50)
 @given(st.text(max_size=60) | json_values.map(json.dumps))
 def test_nothing_else_escapes(text: str) -> None:
     for mark in (None, MARK):
