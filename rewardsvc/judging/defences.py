@@ -35,7 +35,7 @@ from rewardsvc.judging.override_signals import (
 __all__ = ["Finding", "Inspection", "ProblemSigns", "inspect", "signs_of_problem"]
 
 _NEAR = 8
-_LONGEST_READ = 200_000
+_LONGEST_READ = 40_000
 _LEAST_HIDDEN = 4
 _MANY_INVISIBLE = 32
 _INVISIBLE = re.compile("[\u200b-\u200f\u2060-\u2064\ufeff]")
@@ -77,7 +77,7 @@ def inspect(
 ) -> Inspection:
     """Looks at one response; never raises, linear in its length.
 
-    Of a very long response the first and last 100 000 characters are read.
+    Of a very long response the first and last 20 000 characters are read.
     """
     problem = problem or ProblemSigns()
     if len(text) > _LONGEST_READ:

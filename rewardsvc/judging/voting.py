@@ -49,7 +49,8 @@ def settled(votes: Sequence[float], left: int, rule: VoteRule) -> bool:
     if not votes or rule is VoteRule.MEAN:
         return False
     if rule is VoteRule.MAJORITY:
-        return 2 * max(Counter(votes).values()) > len(votes) + left
+        leading = max(Counter(votes).values())
+        return 2 * leading > len(votes) + left or 2 * leading + left <= len(votes)
     ordered = sorted(votes)
     # Any number of the votes still to come may fall on either side of the middle.
     middle = median_low(ordered)

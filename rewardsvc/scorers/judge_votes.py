@@ -139,6 +139,7 @@ async def collect(
             top_p=settings.top_p,
             max_tokens=settings.tokens_per_judgement,
             top_log_probabilities=MOST_ALTERNATIVES if settings.log_probabilities else 0,
+            draw=len(found.ballots),
             choices=reader.choices,
         )
         wave = await _ask(generator, request, reader, deadline)
