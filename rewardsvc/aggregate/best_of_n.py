@@ -61,7 +61,7 @@ def best_of_n_kl(n: int | NDArray[np.integer]) -> Array:
 
 def _weights(samples: int, n: int) -> Array:
     """C(i−1, n−1) / C(samples, n) for i = 1..samples; they sum to 1."""
-    from scipy.special import gammaln  # type: ignore[import-untyped]
+    from scipy.special import gammaln
 
     rank = np.arange(1, samples + 1, dtype=np.float64)
     weights = np.zeros(samples)
@@ -69,7 +69,7 @@ def _weights(samples: int, n: int) -> Array:
     ways = gammaln(i) - gammaln(i - n + 1) - gammaln(n)
     of_all = gammaln(samples + 1) - gammaln(n + 1) - gammaln(samples - n + 1)
     weights[n - 1 :] = np.exp(ways - of_all)
-    return weights / weights.sum()
+    return np.asarray(weights / weights.sum())
 
 
 def _ascending(proxy: Array, gold: Array) -> Array:

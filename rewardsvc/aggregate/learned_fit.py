@@ -262,7 +262,7 @@ def _minimise(
     z: Array, data: _Data, loss: Loss, prior: Array, strength: float, signed: bool
 ) -> tuple[Array, float]:
     """Weights (k,) for the scores z (n, k) and intercept that minimise the module's formula."""
-    from scipy.optimize import minimize  # type: ignore[import-untyped]  # heavy: only in fits
+    from scipy.optimize import minimize  # heavy: only in fits
 
     members = z.shape[1]
 

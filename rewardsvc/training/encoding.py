@@ -24,6 +24,11 @@ class EncodedPair:
 
     sequences: tuple[list[int], ...]
 
+    def flipped(self) -> EncodedPair:
+        """The same pair with the other response preferred."""
+        chosen, rejected, *confident = self.sequences
+        return EncodedPair((rejected, chosen, *confident[2:], *confident[:2]))
+
     @property
     def longest(self) -> int:
         return max(map(len, self.sequences))

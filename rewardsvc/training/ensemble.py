@@ -69,7 +69,7 @@ def train_ensemble(
             f"max_length: no pair of the {empty[0]} part fits {recipe.max_length} tokens"
         )
     votes = workspace.once("votes", lambda: run.vote(parts["training"]))
-    training = _cleaned(parts["training"], votes, run)
+    training = run.cleaned(parts["training"], votes)
     names = [f"member-{number}" for number in range(1, recipe.members + 1)]
     for number, name in enumerate(names, 1):
         if workspace.finished(name):
@@ -149,8 +149,9 @@ class _Run:
             if not seen:
                 raise ConfigError(f"votes folds: all training pairs are in one of {recipe.folds}")
             # Voters stop early on pairs of other folds: theirs stay unseen.
-            check = seen[:: max(2, round(1 / self._recipe.validation_share))]
-            learn = [item for item in seen if item not in check] or seen
+            every = max(2, round(1 / self._recipe.validation_share))
+            check = seen[::every]
+            learn = [item for at, item in enumerate(seen) if at % every] or seen
             for voter in range(recipe.voters):
                 seed = self._recipe.seed + _VOTER_SEEDS + fold * recipe.voters + voter
                 self._report(f"voter {voter + 1} of fold {fold + 1}/{recipe.folds}")
@@ -161,6 +162,20 @@ class _Run:
                 margins[asked, voter] = scores[:, CHOSEN] - scores[:, REJECTED]
         count = count_votes(margins, recipe.agreement)
         return {"margins": margins.tolist(), "summary": self._summary(count, training)}
+
+    def cleaned(self, training: Encoded, votes: dict[str, Any]) -> Encoded:
+        """The training pairs less, or with the flipped, suspect ones."""
+        recipe = self._recipe.votes
+        if recipe is None:
+            return training
+        suspect = count_votes(np.array(votes["margins"]), recipe.agreement).suspect
+        both = list(zip(training, suspect, strict=True))
+        if recipe.action == "flip":
+            return [(p.flipped(), e.flipped()) if bad else (p, e) for (p, e), bad in both]
+        kept = [item for item, bad in both if not bad]
+        if not kept:
+            raise ConfigError("votes: every training pair looks wrong; nothing is left to train on")
+        return kept
 
     def _summary(self, count: VoteCount, training: Encoded) -> dict[str, Any]:
         assert self._recipe.votes is not None
@@ -250,23 +265,6 @@ def _base(recipe: Recipe, split: Split, workspace: Workspace) -> Path:
     return base
 
 
-def _cleaned(training: Encoded, votes: dict[str, Any], run: _Run) -> Encoded:
-    """The training pairs less, or with the flipped, suspect ones."""
-    recipe = run._recipe.votes
-    if recipe is None:
-        return training
-    suspect = count_votes(np.array(votes["margins"]), recipe.agreement).suspect
-    if recipe.action == "drop":
-        kept = [item for item, bad in zip(training, suspect, strict=True) if not bad]
-        if not kept:
-            raise ConfigError("votes: every training pair looks wrong; nothing is left to train on")
-        return kept
-    flipped = run.encode([pair.flipped() for pair, _ in training])
-    return [
-        other if bad else item for item, other, bad in zip(training, flipped, suspect, strict=True)
-    ]
-
-
 def _told(seed: int, pairs: int, history: History) -> dict[str, Any]:
     return {
         "seed": seed,
@@ -308,5 +306,11 @@ def _write_held_out(
 
 def _device(name: str) -> torch.device:
     if name != "auto":
-        return torch.device(name)
+        try:
+            return torch.device(name)
+        except RuntimeError as error:
+            told = str(error).splitlines()[0]
+            raise ConfigError(
+                f"device: is {name!r}; allowed: auto, cpu, cuda, cuda:N: {told}"
+            ) from None
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")

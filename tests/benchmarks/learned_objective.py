@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from rewardsvc.aggregate import OBJECTIVES, Standardisation, fit_learned_objective
 
 Array = NDArray[np.float64]
+Indices = NDArray[np.int64]
 
 SCALAR = ("ArmoRM", "Eurus-RM", "grm_llama3", "internlm2", "oasst-rm", "beaver")
 RATINGS = ("gpt4", "llama3_8B", "prometheus_7B")
@@ -71,7 +72,7 @@ def right_is_best(scores: Array) -> float:
 
 
 def one_split(
-    raw: Array, problems: list[str], names: tuple[str, ...], training: Array, test: Array
+    raw: Array, problems: list[str], names: tuple[str, ...], training: Indices, test: Indices
 ) -> tuple[dict[str, float], dict[str, float], dict[str, str]]:
     """Shares by method, learned weights by member, and what the fits chose."""
     _, solutions, members = raw.shape

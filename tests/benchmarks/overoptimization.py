@@ -1,6 +1,6 @@
 """Best-of-n against an ensemble of learned proxies: where a single one overoptimises.
 
-    python tests/benchmarks/overoptimization.py --out FOLDER [--seeds 8] [--sensitivity]
+    python tests/benchmarks/overoptimization.py --out FOLDER [--seeds 12] [--sensitivity]
 
 The study of Coste et al. (arXiv 2310.02743, section 5) at small scale. What is real: proxies
 trained by Bradley-Terry on preference pairs, five of them on the same pairs with different
@@ -10,8 +10,10 @@ synthetic: a response is a vector of features, the policy draws them with heavy 
 (Student-t), and the gold reward is a wide random network that saturates, less a cost of extreme
 features, so that more of what the pairs reward stops being better far out, where there are no
 pairs. A set-up in which nothing can be overoptimised shows nothing; this one was chosen so that
-a single proxy overoptimises. `--initial-scale` says how far apart members start and so how much
-they differ where there is no data; `--sensitivity` runs several and prints a table of each.
+a single proxy overoptimises, and `--initial-scale`, which says how far apart members start and
+so how much they differ where there is no data, so that proxies order about as many pairs as
+gold does as those of the paper (60 to 75 %) when a quarter of the pairs is flipped.
+`--sensitivity` runs other scales, and a policy without heavy tails.
 
 Gold scores are in standard deviations over the policy, 0 its mean. `single` is the mean over
 the five proxies used alone. Writes overoptimization.csv, overoptimization.png and summary.txt.
@@ -52,7 +54,7 @@ class Setup:
     gold_cost: float = 0.1
     pairs: int = 2000
     proxy_width: int = 64
-    initial_scale: float = 2.0
+    initial_scale: float = 3.0
     learning_rate: float = 1e-3
     epochs: int = 5
     prompts: int = 50
@@ -263,11 +265,11 @@ def main() -> None:
     """Runs the study and writes its table and plot."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
-    parser.add_argument("--seeds", type=int, default=8, help="at least 2; each about 20 CPU s")
+    parser.add_argument("--seeds", type=int, default=12, help="at least 2; each about 10 CPU s")
     parser.add_argument("--prompts", type=int, default=Setup.prompts)
     parser.add_argument("--samples", type=int, default=Setup.samples, help="responses a prompt")
     parser.add_argument("--initial-scale", type=float, default=Setup.initial_scale)
-    parser.add_argument("--sensitivity", action="store_true", help="initial scales 1, 1.5, 2, 3")
+    parser.add_argument("--sensitivity", action="store_true", help="other set-ups instead")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     setup = Setup(
@@ -277,7 +279,7 @@ def main() -> None:
     )
     arguments.out.mkdir(parents=True, exist_ok=True)
     if arguments.sensitivity:
-        others = [replace(setup, initial_scale=scale) for scale in (1.0, 1.5, 2.0, 3.0)]
+        others = [replace(setup, initial_scale=scale) for scale in (1.0, 2.0, 3.0)]
         others.append(replace(setup, tails=30.0, gold_cost=0.0))
         texts = []
         for other in others:

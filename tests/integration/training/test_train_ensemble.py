@@ -10,12 +10,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from fixtures.messages import request
+from peft import PeftModel
 from preference_data import RECIPE, Trained, draw_pairs, write_pairs
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from rewardsvc.aggregate import Standardisation
+from rewardsvc.aggregate import Standardisation, fit_learned_objective
 from rewardsvc.errors import ConfigError
 from rewardsvc.training.ensemble import train_ensemble
+from rewardsvc.training.labelled_members import load_labelled_members
 from rewardsvc.training.recipe import LoraRecipe, Recipe, VoteRecipe
 from rewardsvc.types import Chat, ChatMessage, Group, Response
 
@@ -28,6 +32,18 @@ def card_of(directory: Path) -> dict[str, Any]:
 def held_out_of(directory: Path) -> list[dict[str, Any]]:
     lines = (directory / "held_out_scores.jsonl").read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines]
+
+
+def response(trained: Trained, record: dict[str, Any]) -> str:
+    """The response that a held-out record is about."""
+    side = "chosen" if record["label"] else "rejected"
+    pairs = map(json.loads, trained.pairs.read_text(encoding="utf-8").splitlines())
+    return next(str(p[side]) for p in pairs if p["prompt"] == record["prompt"][0]["content"])
+
+
+def held_out_group(trained: Trained, number: int, record: dict[str, Any]) -> Group:
+    prompt = Chat(tuple(ChatMessage(m["role"], m["content"]) for m in record["prompt"]))
+    return Group(f"h{number}", prompt, (Response(f"r{number}", response(trained, record)),))
 
 
 def test_the_directory_holds_what_serving_needs_and_nothing_else(trained: Trained) -> None:
@@ -88,17 +104,7 @@ async def test_the_service_prefers_what_the_pairs_prefer(
 
     # What is served is what was measured: the same raw scores for the held-out responses.
     records = held_out_of(trained.directory)
-    texts = {
-        (pair["prompt"], side): str(pair[side])
-        for pair in map(json.loads, trained.pairs.read_text().splitlines())
-        for side in ("chosen", "rejected")
-    }
-    held_out = []
-    for i, record in enumerate(records):
-        side = "chosen" if record["label"] else "rejected"
-        text = texts[record["prompt"][0]["content"], side]
-        prompt = Chat(tuple(ChatMessage(m["role"], m["content"]) for m in record["prompt"]))
-        held_out.append(Group(f"h{i}", prompt, (Response(f"r{i}", text),)))
+    held_out = [held_out_group(trained, i, record) for i, record in enumerate(records)]
     answer = await stub.Score(request("quality", *held_out))
     served = [[m.score for m in group.results[0].members] for group in answer.groups]
     measured = [list(record["members"].values()) for record in records]
@@ -140,43 +146,68 @@ def test_a_folder_with_something_in_it_is_left_alone(trained: Trained, tmp_path:
     assert (tmp_path / "mine.txt").read_text() == "keep"
 
 
-def test_adapters_are_standard_checkpoints(trained: Trained, tmp_path: Path) -> None:
-    import torch
-    from peft import PeftModel
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
-
-    base = trained.directory / "member-1"
+@pytest.fixture(scope="module")
+def adapters(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two LoRA members on the first member of the other ensemble."""
     recipe = Recipe(
-        str(base),
+        str(trained.directory / "member-1"),
         members=2,
         epochs=2,
         batch_pairs=16,
         learning_rate=3e-3,
         max_length=128,
+        held_out_share=0.2,
         lora=LoraRecipe(rank=4, alpha=8.0, top_layers=1),
         loss="label_smoothing",
         noise_rate=0.1,
     )
-    out = tmp_path / "adapters"
+    out = tmp_path_factory.mktemp("adapters") / "ensemble"
     train_ensemble(trained.pairs, out, recipe, device="cpu", report=lambda line: None)
-    settings = json.loads((out / "member-1" / "adapter_config.json").read_text())
+    return out
+
+
+def test_adapters_are_standard_checkpoints(trained: Trained, adapters: Path) -> None:
+    settings = json.loads((adapters / "member-1" / "adapter_config.json").read_text())
     assert settings["layers_to_transform"] == [1]
     assert "score" in settings["modules_to_save"]
-    record = held_out_of(out)[0]
-    plain = AutoModelForSequenceClassification.from_pretrained(base, dtype=torch.float32)
-    model = PeftModel.from_pretrained(plain, out / "member-2").eval()
-    tokenizer = AutoTokenizer.from_pretrained(out / "member-2")
-    chosen = {
-        p["prompt"]: p["chosen"] for p in map(json.loads, trained.pairs.read_text().splitlines())
-    }
-    content = chosen[record["prompt"][0]["content"]]
-    messages = [*record["prompt"], {"role": "assistant", "content": content}]
+    record = held_out_of(adapters)[0]
+    plain = AutoModelForSequenceClassification.from_pretrained(
+        trained.directory / "member-1", dtype=torch.float32
+    )
+    model = PeftModel.from_pretrained(plain, adapters / "member-2").eval()
+    tokenizer = AutoTokenizer.from_pretrained(adapters / "member-2")
+    messages = [*record["prompt"], {"role": "assistant", "content": response(trained, record)}]
     text = tokenizer.apply_chat_template(messages, tokenize=False)
     ids = tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"]
     with torch.inference_mode():
         score = model(input_ids=ids).logits[0, 0].item()
     assert score == pytest.approx(record["members"]["member-2"], abs=1e-4)
-    assert all(m["held_out_accuracy"] >= 0.8 for m in card_of(out)["members"].values())
+    assert all(m["held_out_accuracy"] >= 0.8 for m in card_of(adapters)["members"].values())
+
+
+async def test_adapters_and_a_learned_objective_are_served(
+    trained: Trained, adapters: Path, start_server: Any, connect: Any
+) -> None:
+    data = load_labelled_members(adapters / "held_out_scores.jsonl")
+    objective = fit_learned_objective(data.scores, data.labels, data.prompts, data.names)
+    objective.save(adapters / "learned_objective.json")
+    server = await start_server(f"""
+        scorers:
+          quality:
+            kind: ensemble
+            trunk: {trained.directory / "member-1"}
+            directory: {adapters}
+            objective: learned
+            device: cpu
+            threads: 1
+        rewards: {{quality: {{components: [{{scorer: quality}}]}}}}
+    """)
+    groups = [held_out_group(trained, i, r) for i, r in enumerate(held_out_of(adapters))]
+    answer = await connect(server).Score(request("quality", *groups))
+    results = [group.results[0] for group in answer.groups]
+    served = [[m.score for m in result.members] for result in results]
+    np.testing.assert_allclose(served, data.scores, atol=1e-4)
+    np.testing.assert_allclose([r.reward for r in results], objective(data.scores), atol=1e-3)
 
 
 @pytest.mark.parametrize("action", ["drop", "flip"])

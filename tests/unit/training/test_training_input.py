@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from rewardsvc.errors import ConfigError
+from rewardsvc.training.encoding import EncodedPair
 from rewardsvc.training.labelled_members import load_labelled_members
 from rewardsvc.training.preference_pairs import PreferencePair, load_pairs
 from rewardsvc.training.recipe import LoraRecipe, Recipe, VoteRecipe
@@ -139,6 +140,12 @@ def test_folds_are_by_prompt() -> None:
     folds = [fold_of(pair, 0, 3) for pair in pairs]
     assert folds[::2] == folds[1::2]
     assert set(folds) == {0, 1, 2}
+
+
+def test_a_flipped_pair_takes_its_confidences_along() -> None:
+    pair = EncodedPair(([1], [2], [11], [10], [21], [20]))
+    assert pair.flipped().sequences == ([2], [1], [21], [20], [11], [10])
+    assert EncodedPair(([1], [2])).flipped().sequences == ([2], [1])
 
 
 def test_votes() -> None:
