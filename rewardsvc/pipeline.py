@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -48,6 +48,14 @@ class Watcher(Protocol):
         """What it watches, as the reward's description shows it."""
 
 
+@runtime_checkable
+class Monitored(Protocol):
+    """A scorer that watches itself, such as a judge with canaries."""
+
+    def monitors(self) -> Sequence[Monitor]:
+        """Its figures as they stand."""
+
+
 class RewardPipeline:
     """One named reward. Its slots are in the order of the recipe's parts."""
 
@@ -67,20 +75,24 @@ class RewardPipeline:
         self._watchers = tuple(watchers)
         self._attributes: frozenset[str] = frozenset()
         self._versions: dict[str, str] = {}
-        self._description = self._describe()
+        self.refresh()
 
     @property
     def description(self) -> RewardDescription:
-        """The reward as `GetReward` shows it, with its monitors as they stand."""
-        return replace(self._description, monitors=self.monitors())
+        """The reward as `GetReward` shows it, with all that changes while serving."""
+        return replace(self._describe(), monitors=self.monitors())
 
     def monitors(self) -> tuple[Monitor, ...]:
         """What is watched against reward hacking, as it stands."""
-        return tuple(m for watcher in self._watchers for m in watcher.monitors())
+        found = [m for watcher in self._watchers for m in watcher.monitors()]
+        for part, slot in zip(self.recipe.parts, self._slots, strict=True):
+            if isinstance(slot.scorer, Monitored):
+                found += [replace(m, scorer=part.name) for m in slot.scorer.monitors()]
+        return tuple(found)
 
     def refresh(self) -> None:
         """Takes over versions that are known only after loading, or that have changed."""
-        self._description = self._describe()
+        self._describe()
 
     async def score(
         self,
@@ -163,7 +175,8 @@ class RewardPipeline:
         if not self._attributes:
             raise InvalidRequest.field(
                 "options.attribute_weights",
-                f"are given, but reward {self.name!r} has no attributes",
+                f"are given, but reward {self.name!r} has no attributes, or an objective other "
+                "than the mean over the attributes of several members",
             )
         for name in weights:
             if name not in self._attributes:
@@ -187,8 +200,8 @@ class RewardPipeline:
             ranges.append(scale)
             warnings += warning
             names = description.properties.get("attributes", "")
-            if names:
-                attributes.append(frozenset(names.split(",")))
+            if names and (description.objective in ("", "mean") or len(description.members) < 2):
+                attributes.append(frozenset(name.strip() for name in names.split(",")))
         self._attributes = frozenset.intersection(*attributes) if attributes else frozenset()
         version = version_of(
             "reward",
