@@ -30,7 +30,7 @@ from rewardsvc.store.noise import ScorerKey
 
 log = structlog.stdlib.get_logger("rewardsvc.labels")
 
-POLL_SECONDS = 2.0
+POLL_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
