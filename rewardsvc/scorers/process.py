@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel
 
 from rewardsvc.aggregate.step_rewards import (
     advantages,
@@ -25,7 +25,8 @@ from rewardsvc.aggregate.steps import AGGREGATIONS, aggregate_steps
 from rewardsvc.critique.steps import StepSpan, split_steps
 from rewardsvc.engines import EngineProcess
 from rewardsvc.engines.model_files import check_model_directory, model_hash
-from rewardsvc.engines.step_rewards.formats import FORMATS
+from rewardsvc.engines.step_rewards.vllm_engine import VllmStepEngine
+from rewardsvc.scorers.process_config import ProcessConfig
 from rewardsvc.scorers.scorer import BatchLimits, weigh_by_characters
 from rewardsvc.types import (
     Chat,
@@ -40,131 +41,20 @@ from rewardsvc.types import (
 )
 from rewardsvc.versions import version_of
 
-__all__ = ["ProcessConfig", "ProcessScorer"]
+__all__ = ["ProcessScorer"]
 
 _ENGINE = "rewardsvc.engines.step_rewards.engine:StepRewardEngine"
-_CLIPPED = ("clip", "clip_delta")
-_ADVANTAGES = ("advantage", "effective_value")
+_BATCHES_IN_FLIGHT = 2
 
 
-class ProcessConfig(BaseModel):
-    """Configuration of a process reward model; relative paths start at the file's folder."""
+class _StepEngine(Protocol):
+    """Takes and gives what `StepRewardEngine` does."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    async def start(self) -> dict[str, Any]: ...
 
-    kind: Literal["process"] = "process"
-    model: str = Field(
-        min_length=1,
-        description="Model folder: config.json, tokenizer.json and weights in safetensors.",
-    )
-    format: str = Field(description=f"The model's format: one of {', '.join(FORMATS)}.")
-    aggregation: str | None = Field(
-        None,
-        description=f"From step scores to the response's: one of {', '.join(AGGREGATIONS)}. When "
-        "absent: last for models of Monte Carlo labels, min for those of judged steps.",
-    )
-    step_reward: Literal[
-        "none", "score", "clip", "delta", "clip_delta", "advantage", "effective_value"
-    ] = Field(
-        "none",
-        description="What a trainer credits at the end of each step: nothing; the step's score; "
-        "min(score - clip_threshold, 0); score minus the next step's; both; how much the step "
-        "changed the chance to end right; that chance plus the change.",
-    )
-    clip_threshold: float | None = Field(
-        None, ge=0, le=1, allow_inf_nan=False, description="Of clip; most scores should be above."
-    )
-    best_of: int = Field(
-        4,
-        ge=1,
-        le=1024,
-        description="Advantages are those of the prover that takes the best of so many rollouts.",
-    )
-    advantage_weight: float = Field(
-        1.0,
-        ge=0,
-        allow_inf_nan=False,
-        description="Weight of an advantage; 3 to 5 suits RL, 0.2 to 0.5 search.",
-    )
-    prompt_value: float | None = Field(
-        None,
-        ge=0,
-        le=1,
-        description="Chance to end right before the first step; when absent, the mean score of "
-        "the first steps of the responses that are scored together.",
-    )
-    wrong_below: float = Field(
-        0.5, gt=0, lt=1, description="Steps that score lower are called incorrect."
-    )
-    truncation: Literal["reject", "last_steps"] = Field(
-        "reject",
-        description="What happens to inputs longer than the model takes: reject scores none of "
-        "it (status error); last_steps scores the steps that fit (status truncated).",
-    )
-    max_length: int | None = Field(
-        None, ge=8, description="Longest input in tokens; when absent, what the model takes."
-    )
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto", description="auto: the checkpoint's own on a GPU, float32 on the CPU."
-    )
-    device: str = Field(
-        "auto",
-        pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$",
-        description="auto: the first GPU if there is one, else the CPU.",
-    )
-    threads: int | None = Field(
-        None, ge=1, le=1024, description="CPU threads of the engine; torch's choice when absent."
-    )
-    deterministic: bool = Field(
-        False, description="A score does not depend on what it is batched with."
-    )
-    micro_batch_tokens: int = Field(
-        8192, ge=1, le=2**24, description="Tokens computed in one forward pass."
-    )
-    max_batch_tokens: int = Field(65_536, ge=1, description="Most tokens in one batch.")
-    max_batch_samples: int = Field(512, ge=1, description="Most responses in one batch.")
-    max_queue_tokens: int = Field(16_777_216, ge=1, description="Most tokens waiting.")
-    max_queue_samples: int = Field(65_536, ge=1, description="Most responses waiting.")
-    start_timeout_seconds: float = Field(
-        600.0, gt=0, le=86_400, description="Longest the model may take to load."
-    )
-    stall_timeout_seconds: float = Field(
-        300.0,
-        gt=0,
-        le=86_400,
-        description="Longest the engine may work without answering before it is killed and "
-        "started anew.",
-    )
+    async def call(self, request: Any) -> Any: ...
 
-    @field_validator("format")
-    @classmethod
-    def _known_format(cls, value: str) -> str:
-        if value not in FORMATS:
-            raise ValueError(f"must be one of {', '.join(FORMATS)}")
-        return value
-
-    @field_validator("aggregation")
-    @classmethod
-    def _known_aggregation(cls, value: str | None) -> str | None:
-        if value is not None and value not in AGGREGATIONS:
-            raise ValueError(f"must be one of {', '.join(AGGREGATIONS)}")
-        return value
-
-    @model_validator(mode="after")
-    def _consistent(self) -> ProcessConfig:
-        if (self.clip_threshold is None) == (self.step_reward in _CLIPPED):
-            raise ValueError("clip_threshold must be given with step_reward clip and clip_delta")
-        given = {"best_of", "advantage_weight", "prompt_value"} & self.model_fields_set
-        if given and self.step_reward not in _ADVANTAGES:
-            raise ValueError(
-                f"{', '.join(sorted(given))} has no meaning for step_reward {self.step_reward}"
-            )
-        return self
-
-    @property
-    def chosen_aggregation(self) -> str:
-        """The aggregation in force."""
-        return self.aggregation or FORMATS[self.format].aggregation
+    async def close(self) -> None: ...
 
 
 class ProcessScorer:
@@ -190,28 +80,11 @@ class ProcessScorer:
             config.max_batch_samples,
             config.max_queue_tokens,
             config.max_queue_samples,
-            batches_in_flight=2,
+            batches_in_flight=_BATCHES_IN_FLIGHT,
         )
         self._model_hash: str | None = None
         self._facts: dict[str, str] = {}
-        self._engine = EngineProcess(
-            name,
-            _ENGINE,
-            {
-                "directory": str(self._directory),
-                "step_format": config.format,
-                "truncation": config.truncation,
-                "dtype": config.dtype,
-                "device": config.device,
-                "threads": config.threads,
-                "max_length": config.max_length,
-                "token_budget": config.micro_batch_tokens,
-                "deterministic": config.deterministic,
-            },
-            in_flight=self.limits.batches_in_flight,
-            start_seconds=config.start_timeout_seconds,
-            stall_seconds=config.stall_timeout_seconds,
-        )
+        self._engine = _engine(name, config, base_path)
 
     def describe(self) -> ScorerDescription:
         """Format, aggregation with its bias, and version, which covers the weights."""
@@ -344,6 +217,35 @@ class ProcessScorer:
         if config.step_reward == "advantage":
             return [config.advantage_weight * advantage for advantage in gained]
         return effective_values(values, gained, config.advantage_weight)
+
+
+def _engine(name: str, config: ProcessConfig, base_path: Path) -> _StepEngine:
+    if config.vllm is not None:
+        return VllmStepEngine(
+            config.vllm,
+            base_path,
+            name,
+            step_format=config.format,
+            truncation=config.truncation,
+        )
+    return EngineProcess(
+        name,
+        _ENGINE,
+        {
+            "directory": str(base_path / config.model),
+            "step_format": config.format,
+            "truncation": config.truncation,
+            "dtype": config.dtype,
+            "device": config.device,
+            "threads": config.threads,
+            "max_length": config.max_length,
+            "token_budget": config.micro_batch_tokens,
+            "deterministic": config.deterministic,
+        },
+        in_flight=_BATCHES_IN_FLIGHT,
+        start_seconds=config.start_timeout_seconds,
+        stall_seconds=config.stall_timeout_seconds,
+    )
 
 
 def _sample(

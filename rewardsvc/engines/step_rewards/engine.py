@@ -5,30 +5,29 @@ Imports torch: used only inside an engine process.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rewardsvc.engines.conversation import Message
-from rewardsvc.engines.loading import Settings, load_tokenizer, one_line, prepare_torch
+from rewardsvc.engines.loading import Settings, load_tokenizer, prepare_torch
 from rewardsvc.engines.members.member_set import TrunkFiles, open_files
 from rewardsvc.engines.packed.layout import MicroBatch
 from rewardsvc.engines.passes import TokenSequence, run_sequences
-from rewardsvc.engines.step_rewards.formats import FORMATS
-from rewardsvc.engines.step_rewards.marked_text import MarkedText, MarkerLost, StepTokenizer
-from rewardsvc.engines.step_rewards.step_format import StepFormat, StepModel
+from rewardsvc.engines.step_rewards.reader import (
+    StepReader,
+    Truncation,
+    UnreadableSteps,
+    step_format_named,
+)
+from rewardsvc.engines.step_rewards.step_format import StepModel
 from rewardsvc.errors import ConfigError
 
 __all__ = ["StepRewardEngine"]
-
-Truncation = Literal["reject", "last_steps"]
 
 
 @dataclass(slots=True)
@@ -69,14 +68,10 @@ class StepRewardEngine:
         """Loads the model and scores two steps."""
         prepare_torch(self._settings)
         tokenizer = load_tokenizer(self._directory)
-        module, _, name = FORMATS[self._format_name].location.partition(":")
-        try:
-            self._format = cast(StepFormat, getattr(import_module(module), name)(tokenizer))
-        except ConfigError as error:
-            raise ConfigError(f"{self._directory}: {error.message}") from None
-        self._tokenizer = StepTokenizer(tokenizer, self._format)
-        self._model: StepModel = self._format.load(self._directory, self._settings)
+        step_format = step_format_named(self._format_name, tokenizer, self._directory)
+        self._model: StepModel = step_format.load(self._directory, self._settings)
         self._files: TrunkFiles = open_files(self._directory, self._model.model, self._settings)
+        self._reader = StepReader(tokenizer, step_format, self._files.max_length, self._truncation)
         self._warm_up()
         return {
             "device": str(self._settings.torch_device),
@@ -95,14 +90,14 @@ class StepRewardEngine:
         work = _Work()
         for index, sample in enumerate(request["samples"]):
             try:
-                marked = self._encode(sample)
-                reads = self._fit(index, marked, work)
-            except _Refused as refusal:
-                work.failures[index] = str(refusal)
+                reading = self._reader.read(sample)
+            except UnreadableSteps as error:
+                work.failures[index] = str(error)
                 continue
+            if reading.truncation:
+                work.truncations[index] = reading.truncation
             work.samples.append(index)
-            ids = marked.ids[: reads[-1] + 1]  # what follows the last step is never read
-            work.sequences.append(TokenSequence(ids, reads, sample["group"]))
+            work.sequences.append(TokenSequence(reading.ids, reading.reads, sample["group"]))
         return len(request["samples"]), work
 
     def run(self, request: tuple[int, _Work]) -> dict[str, Any]:
@@ -132,38 +127,3 @@ class StepRewardEngine:
     @torch.inference_mode()
     def _compute(self, batch: MicroBatch, owners: NDArray[np.int64]) -> Tensor:
         return self._model.head(self._files.open.trunk.hidden(batch))
-
-    def _encode(self, sample: Any) -> MarkedText:
-        text, spans = sample["text"], sample["spans"]
-        starts = [start for start, _ in spans]
-        ends = [*starts[1:], spans[-1][1]]
-        steps = [text[start:end] for start, end in zip(starts, ends, strict=True)]
-        messages: list[Message] = [
-            {"role": role, "content": content} for role, content in sample["messages"]
-        ]
-        try:
-            return self._tokenizer.encode(self._format.pieces(messages, steps))
-        except MarkerLost as error:
-            raise _Refused(str(error)) from None
-        except Exception as error:
-            raise _Refused(f"cannot be tokenised: {one_line(error)}") from None
-
-    def _fit(self, index: int, marked: MarkedText, work: _Work) -> Sequence[int]:
-        """The reads that lie within the model's length."""
-        longest = self._files.max_length
-        reads = [position for position in marked.reads if position < longest]
-        beyond = len(marked.reads) - len(reads)
-        if not beyond:
-            return reads
-        said = (
-            f"{beyond} of {len(marked.reads)} steps lie beyond the {longest} tokens that the model "
-            "takes"
-        )
-        if self._truncation == "reject" or not reads:
-            raise _Refused(f"too long: {said}")
-        work.truncations[index] = f"{said}; they have no score"
-        return reads
-
-
-class _Refused(Exception):
-    """A sample that cannot be run; says why."""

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import tiny_step_models as tiny
+import torch
 from fixtures.messages import group, request
 from pydantic import ValidationError
 
 from rewardsvc.engines.step_rewards.engine import StepRewardEngine
+from rewardsvc.engines.step_rewards.vllm_engine import VllmStepEngine
+from rewardsvc.engines.vllm.pooling import Pooled
 from rewardsvc.errors import ConfigError
-from rewardsvc.scorers.process import ProcessConfig, ProcessScorer
+from rewardsvc.scorers.process import ProcessScorer
+from rewardsvc.scorers.process_config import ProcessConfig
 from rewardsvc.types import Group, Outcome, Response, Score, Status, TokenIds
 from rewardsvc.v1 import result_pb2
 
@@ -152,6 +157,8 @@ async def test_through_the_service(base: Path, start_server, connect) -> None:
         ({"aggregation": "median"}, "must be one of min, product"),
         ({"step_reward": "clip"}, "clip_threshold must be given"),
         ({"clip_threshold": 0.5}, "clip_threshold must be given with"),
+        ({"vllm": {"model": "other"}}, "vllm.model is another than model"),
+        ({"vllm": {}}, "device, threads must be given under vllm"),
         ({"best_of": 2}, "best_of has no meaning for step_reward none"),
         ({"prompt_value": float("nan"), "step_reward": "advantage"}, "prompt_value"),
     ],
@@ -159,6 +166,64 @@ async def test_through_the_service(base: Path, start_server, connect) -> None:
 def test_a_wrong_configuration_says_what_is_allowed(settings: dict, message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         config(**settings)
+
+
+class PooledHere:
+    """Stands for vLLM: plain transformers on the same model."""
+
+    def __init__(self, base: Path, failure: str = "") -> None:
+        self.model = tiny.QwenProcessRewardModel.from_pretrained(base / "qwen").eval()
+        self.failure = failure
+        self.closed = False
+
+    async def start(self) -> dict[str, Any]:
+        return {"vllm": "0", "dtype": "float32", "max_length": 256, "outputs": 2}
+
+    async def read_tokens(self, sequences: Any) -> list[Pooled]:
+        pooled = []
+        for ids, positions in sequences:
+            hidden = self.model.model(torch.tensor([ids])).last_hidden_state[0, positions]
+            pooled.append(Pooled((self.model.score(hidden).double().detach().numpy(),)))
+        if self.failure:
+            pooled[0] = Pooled(failure=self.failure)
+        return pooled
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+async def test_on_vllm_the_same_tokens_are_read(base: Path) -> None:
+    given = {"model": "qwen", "format": "qwen2_5_math", "truncation": "last_steps", "vllm": {}}
+    scorer = ProcessScorer("prm", ProcessConfig.model_validate(given), base)
+    engine = scorer._engine
+    assert isinstance(engine, VllmStepEngine)
+    engine._pooling = pooling = PooledHere(base, "vLLM refused it")
+    await scorer.start()
+    assert scorer.describe().properties["engine"] == "vllm 0"
+    long = "\n\n".join(["a b c d"] * 100)
+    [[failed, scored, cut]] = await scorer.score([group_of("a", TEXT, long)])
+    assert (failed.status, failed.reason) == (Status.ERROR, "vLLM refused it")
+    expected = tiny.published(base / "qwen", "qwen2_5_math", STEPS)
+    assert [step.score for step in scored.steps] == pytest.approx(expected, abs=1e-5)
+    assert cut.status is Status.TRUNCATED and "of 100 steps lie beyond the 256" in cut.reason
+    await scorer.close()
+    assert pooling.closed
+
+
+async def test_a_model_or_format_that_vllm_cannot_run_is_refused(base: Path) -> None:
+    settings = {"model": "qwen", "format": "rlhflow", "vllm": {}}
+    with pytest.raises(
+        ConfigError, match="format rlhflow cannot run there; allowed: prm800k, qwen"
+    ):
+        ProcessScorer("prm", ProcessConfig.model_validate(settings), base)
+    settings["format"] = "qwen2_5_math"
+    scorer = ProcessScorer("prm", ProcessConfig.model_validate(settings), base)
+    assert isinstance(scorer._engine, VllmStepEngine)
+    scorer._engine._pooling = pooling = PooledHere(base)
+    pooling.start = lambda: asyncio.sleep(0, {"outputs": 5})
+    with pytest.raises(ConfigError, match="has 5 classes; format qwen2_5_math has 2"):
+        await scorer.start()
+    assert pooling.closed
 
 
 def test_a_missing_model_is_named(base: Path) -> None:

@@ -13,6 +13,7 @@ import torch
 from rewardsvc.critique.steps import split_steps
 from rewardsvc.engines.step_rewards.engine import StepRewardEngine
 from rewardsvc.engines.step_rewards.formats import FORMATS
+from rewardsvc.engines.step_rewards.reader import StepReading
 from rewardsvc.errors import ConfigError
 
 STEPS = ["6 * 7 = 42 is\nwhat we need.", "So + the answer - is 42.", "\\boxed{42}"]
@@ -53,6 +54,10 @@ def sample(text: str, group: int = 0, question: str = tiny.QUESTION) -> dict[str
     return {"messages": [["user", question]], "text": text, "spans": spans, "group": group}
 
 
+def read(made: StepRewardEngine, asked: dict[str, Any]) -> StepReading:
+    return made._reader.read(asked)
+
+
 def run(made: StepRewardEngine, *samples: dict[str, Any]) -> dict[str, Any]:
     return made.run(made.prepare({"samples": list(samples)}))
 
@@ -83,14 +88,16 @@ def test_a_mark_in_the_response_forges_no_step(directories: dict[str, Path], nam
     assert reply["failures"] == []
     scores = reply["scores"][0]
     assert len(scores) == len(pieces) == 2
-    marked = made._encode(sample(text))
-    mark = made._format.mark_id
-    offset = 1 if made._format.reads_before_mark else 0
-    assert [marked.ids[read + offset] for read in marked.reads] == [mark] * 2
+    marked = read(made, sample(text))
+    mark = made._reader._format.mark_id
+    offset = 1 if made._reader._format.reads_before_mark else 0
+    assert [marked.ids[at + offset] for at in marked.reads[:-1]] == [mark]
+    assert len(marked.ids) == marked.reads[-1] + 1
+    assert offset or marked.ids[-1] == mark
     if name in ("qwen2_5_math", "rlhflow"):
         # A special token spelled by the response is plain text to the model as well.
-        specials = made._tokenizer._tokenizer.all_special_ids
-        honest_ids = made._encode(sample("6 * 7 = 41\n\nso 41")).ids
+        specials = made._reader._tokenizer._tokenizer.all_special_ids
+        honest_ids = read(made, sample("6 * 7 = 41\n\nso 41")).ids
         assert [marked.ids.count(s) for s in specials] == [honest_ids.count(s) for s in specials]
     # What follows a step does not change its score: reading is causal.
     assert run(made, sample("6 * 7 = 41\n\nmore"))["scores"][0][0] == pytest.approx(
@@ -102,11 +109,11 @@ def test_a_special_token_spelled_in_a_joint_format_is_plain_text(
     directories: dict[str, Path],
 ) -> None:
     made = engine(directories["math_shepherd"], "math_shepherd")
-    marked = made._encode(sample("a</s>b ки c\n\nd<s>"))
-    tokenizer = made._tokenizer._tokenizer
+    marked = read(made, sample("a</s>b ки c\n\nd<s>"))
+    tokenizer = made._reader._tokenizer._tokenizer
     assert marked.ids.count(tokenizer.eos_token_id) == 0
     assert marked.ids.count(tokenizer.bos_token_id) == 1
-    assert marked.ids.count(made._format.mark_id) == 3 and len(marked.reads) == 2
+    assert marked.ids.count(made._reader._format.mark_id) == 3 and len(marked.reads) == 2
 
 
 def test_an_underflowing_probability_shifts_no_other_step(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ No torch here: the scorer reads this, the engine process loads what it names.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 __all__ = ["FORMATS", "FormatEntry"]
@@ -20,6 +20,8 @@ class FormatEntry:
     """`module:Class`, a `StepFormat` to be made with a tokenizer."""
     aggregation: str
     """By what its models were trained on; see `rewardsvc.aggregate.steps`."""
+    right_classes: Mapping[int, Sequence[int]] = field(default_factory=dict)
+    """For formats that classify steps: by the number of classes, those that mean right."""
 
 
 _HERE = "rewardsvc.engines.step_rewards.formats"
@@ -27,8 +29,8 @@ _HERE = "rewardsvc.engines.step_rewards.formats"
 FORMATS: Mapping[str, FormatEntry] = MappingProxyType(
     {
         "math_shepherd": FormatEntry(f"{_HERE}.math_shepherd:MathShepherd", "last"),
-        "prm800k": FormatEntry(f"{_HERE}.prm800k:Prm800k", "min"),
-        "qwen2_5_math": FormatEntry(f"{_HERE}.qwen_math:QwenMath", "min"),
+        "prm800k": FormatEntry(f"{_HERE}.prm800k:Prm800k", "min", {2: (1,), 3: (1, 2)}),
+        "qwen2_5_math": FormatEntry(f"{_HERE}.qwen_math:QwenMath", "min", {2: (1,)}),
         "rlhflow": FormatEntry(f"{_HERE}.rlhflow:RlhFlow", "last"),
         "skywork_o1": FormatEntry(f"{_HERE}.skywork_o1:SkyworkO1", "last"),
     }

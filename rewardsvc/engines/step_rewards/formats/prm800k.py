@@ -15,6 +15,7 @@ from typing import Any
 
 from rewardsvc.engines.conversation import Message
 from rewardsvc.engines.loading import Settings, load_decoder
+from rewardsvc.engines.step_rewards.formats import FORMATS
 from rewardsvc.engines.step_rewards.heads import class_head, read_tensors
 from rewardsvc.engines.step_rewards.marked_text import single_token
 from rewardsvc.engines.step_rewards.step_format import Kind, Piece, StepModel, plain_question
@@ -23,7 +24,6 @@ from rewardsvc.errors import ConfigError
 __all__ = ["Prm800k"]
 
 _MARK = "\n"
-_RIGHT = {2: [1], 3: [1, 2]}
 
 
 class Prm800k:
@@ -48,12 +48,12 @@ class Prm800k:
     def load(self, directory: Path, settings: Settings) -> StepModel:
         """The decoder and the linear `score` that classifies its tokens."""
         model = load_decoder(directory, settings)
-        labels = int(model.config.num_labels)
-        if labels not in _RIGHT:
+        labels, right = int(model.config.num_labels), FORMATS["prm800k"].right_classes
+        if labels not in right:
             raise ConfigError(
                 f"{directory}/config.json: num_labels must be 2 (wrong, right) or 3 (−1, 0, +1), "
                 f"not {labels}"
             )
         shapes = {"score.weight": (labels, model.config.hidden_size), "score.bias": (labels,)}
         tensors = read_tensors(directory, shapes, settings.torch_device)
-        return StepModel(model, class_head(tensors, _RIGHT[labels]))
+        return StepModel(model, class_head(tensors, right[labels]))
