@@ -129,6 +129,12 @@ def _labels(config: EnsembleConfig, directories: Sequence[Path]) -> tuple[str, .
 
 
 def _check_weights(config: EnsembleConfig, directory: Path, labels: Sequence[str]) -> None:
+    for label in labels:
+        if "," in label or labels.count(label) > 1:
+            raise ConfigError(
+                f"{directory / 'config.json'}: id2label: {label!r}: names must differ and have "
+                "no comma"
+            )
     for name in config.attribute_weights:
         if name not in labels:
             raise ConfigError(

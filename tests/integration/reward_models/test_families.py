@@ -39,6 +39,7 @@ ATTRIBUTES = ("helpfulness", "correctness", "verbosity")
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.set_num_threads(1)
     base = tmp_path_factory.mktemp("families")
     for seed in (1, 2):
         save_reward_model(base / "pair" / f"rm{seed}", seed=seed)

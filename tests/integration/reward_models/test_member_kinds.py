@@ -33,6 +33,7 @@ COUNT = 4
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.set_num_threads(1)
     base = tmp_path_factory.mktemp("kinds")
     save_reward_model(base / "trunk", seed=1)
     save_causal_model(base / "causal", seed=2)

@@ -33,6 +33,7 @@ REFERENCE = Reference(answers=("42", "forty two"))
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.set_num_threads(1)
     base = tmp_path_factory.mktemp("causal")
     save_causal_model(base / "policy", seed=1)
     save_causal_model(base / "reference", seed=2)
