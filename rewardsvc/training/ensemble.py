@@ -232,8 +232,12 @@ class _Run:
 
     def _save(self, model: Any, tokenizer: Any, directory: Path) -> None:
         if self._recipe.lora is None:
+            # Rotary frequencies are buffers and made anew on loading: they must not be rounded.
+            buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
             model.to(self._save_dtype()).save_pretrained(directory)
             model.float()
+            for name, buffer in model.named_buffers():
+                buffer.copy_(buffers[name])
         else:
             model.save_pretrained(directory)
             (directory / "README.md").unlink(missing_ok=True)  # PEFT's empty form

@@ -41,6 +41,17 @@ def response(trained: Trained, record: dict[str, Any]) -> str:
     return next(str(p[side]) for p in pairs if p["prompt"] == record["prompt"][0]["content"])
 
 
+def score_of(model: Any, trained: Trained, directory: Path) -> float:
+    """A plain Hugging Face forward of the first held-out response."""
+    record = held_out_of(directory)[0]
+    tokenizer = AutoTokenizer.from_pretrained(directory / "member-1")
+    messages = [*record["prompt"], {"role": "assistant", "content": response(trained, record)}]
+    text = tokenizer.apply_chat_template(messages, tokenize=False)
+    ids = tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"]
+    with torch.inference_mode():
+        return float(model.eval()(input_ids=ids).logits[0, 0])
+
+
 def held_out_group(trained: Trained, number: int, record: dict[str, Any]) -> Group:
     prompt = Chat(tuple(ChatMessage(m["role"], m["content"]) for m in record["prompt"]))
     return Group(f"h{number}", prompt, (Response(f"r{number}", response(trained, record)),))
@@ -111,6 +122,17 @@ async def test_the_service_prefers_what_the_pairs_prefer(
     np.testing.assert_allclose(served, measured, atol=1e-4)
 
 
+def test_scores_are_those_of_the_weights_as_saved(trained: Trained, tmp_path: Path) -> None:
+    recipe = replace(RECIPE, members=1, epochs=1, save_dtype="bfloat16")
+    out = tmp_path / "ensemble"
+    train_ensemble(trained.pairs, out, recipe, device="cpu", report=lambda line: None)
+    kept = AutoModelForSequenceClassification.from_pretrained(out / "member-1")
+    assert kept.dtype == torch.bfloat16
+    assert score_of(kept.float(), trained, out) == pytest.approx(
+        held_out_of(out)[0]["members"]["member-1"], abs=1e-4
+    )
+
+
 def test_an_interrupted_run_goes_on_after_the_last_finished_member(
     trained: Trained, tmp_path: Path
 ) -> None:
@@ -175,12 +197,7 @@ def test_adapters_are_standard_checkpoints(trained: Trained, adapters: Path) -> 
         trained.directory / "member-1", dtype=torch.float32
     )
     model = PeftModel.from_pretrained(plain, adapters / "member-2").eval()
-    tokenizer = AutoTokenizer.from_pretrained(adapters / "member-2")
-    messages = [*record["prompt"], {"role": "assistant", "content": response(trained, record)}]
-    text = tokenizer.apply_chat_template(messages, tokenize=False)
-    ids = tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"]
-    with torch.inference_mode():
-        score = model(input_ids=ids).logits[0, 0].item()
+    score = score_of(model, trained, adapters)
     assert score == pytest.approx(record["members"]["member-2"], abs=1e-4)
     assert all(m["held_out_accuracy"] >= 0.8 for m in card_of(adapters)["members"].values())
 
