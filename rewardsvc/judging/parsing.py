@@ -15,7 +15,15 @@ from dataclasses import dataclass
 
 from rewardsvc.judging.rubric_scale import Scale
 
-__all__ = ["MARKER", "Parsed", "Unreadable", "read_choice", "read_criteria", "read_number"]
+__all__ = [
+    "MARKER",
+    "Parsed",
+    "Unreadable",
+    "read_choice",
+    "read_criteria",
+    "read_number",
+    "read_pair",
+]
 
 MARKER = "[RESULT]"
 
@@ -73,6 +81,20 @@ def read_choice(text: str, choices: Sequence[str], *, marked: bool = True) -> Pa
     if choice is None:
         return Unreadable(f"the verdict {_shown(found.value)} is none of {', '.join(choices)}")
     return Parsed(choice, found.start)
+
+
+def read_pair(text: str, scale: Scale, *, marked: bool = True) -> tuple[int, int] | Unreadable:
+    """The two numbers of the scale that the completion ends with, `8 7` or `8, 7`."""
+    found = _last_verdict(text) if marked else _whole_verdict(text)
+    if isinstance(found, Unreadable):
+        return found
+    numbers = found.value.replace(",", " ").split()
+    if len(numbers) != 2 or not all(_is_number(number, scale) for number in numbers):
+        return Unreadable(
+            f"the verdict {_shown(found.value)} is not two whole numbers from "
+            f"{scale.minimum} to {scale.maximum}"
+        )
+    return int(numbers[0]), int(numbers[1])
 
 
 def read_criteria(text: str, count: int, choices: Sequence[str]) -> list[Parsed | Unreadable]:

@@ -120,7 +120,7 @@ def rubric_prompt(
         text = ": ".join(part for part in (criterion.name, criterion.description) if part.strip())
         lines.append(f"{index}. ({rule}) {disarm(text)[0]}")
     system = "\n\n".join([task, _IMPARTIAL, QUOTING_RULE])
-    shared = "\n\n".join([_shared(problem, reference), "The criteria:\n" + "\n".join(lines)])
+    shared = _shared(problem, reference, "The criteria:\n" + "\n".join(lines))
     closing = (
         "For each criterion, first say what in the response speaks for and against it. Then end "
         f"with one line for each, in order, and nothing behind them: `[RESULT number] {MET}` or "
@@ -130,15 +130,26 @@ def rubric_prompt(
 
 
 def pairwise_prompt(
-    criteria: str, problem: str, reference: Reference | None, *, reasoning: bool
+    criteria: str,
+    problem: str,
+    reference: Reference | None,
+    *,
+    reasoning: bool,
+    scale: Scale | None = None,
 ) -> JudgePrompt:
-    """Asks which of two responses, shown as response_A and response_B, is better."""
+    """Asks which of two responses, shown as response_A and response_B, is better; with a
+    `scale`, for a number for each (FairEval)."""
     task = (
         "You compare two responses to a problem, response_A and response_B, strictly by this "
         "rubric and by nothing else. The order in which they are shown means nothing."
     )
     system = "\n\n".join([task, disarm(criteria)[0], _IMPARTIAL, QUOTING_RULE])
     verdict = "A if response_A is better, B if response_B is better, TIE if neither is"
+    if scale is not None:
+        verdict = (
+            f"two whole numbers from {scale.minimum} (worst) to {scale.maximum} (best) with a "
+            "space between them, response_A's first"
+        )
     return JudgePrompt(system, _shared(problem, reference), _closing(verdict, reasoning))
 
 
@@ -149,13 +160,15 @@ def problem_text(prompt: str | Chat) -> str:
     return "\n\n".join(f"{message.role}: {message.content}" for message in prompt.messages)
 
 
-def _shared(problem: str, reference: Reference | None) -> str:
+def _shared(problem: str, reference: Reference | None, criteria: str = "") -> str:
     parts = ["The problem:", quote(problem, "problem").text]
     if reference is not None and reference.answers:
         parts.append("The reference answer, or several of which any one is right:")
         parts += [quote(answer, "reference_answer").text for answer in reference.answers]
     if reference is not None and reference.response:
         parts += ["A reference response:", quote(reference.response, "reference_response").text]
+    if criteria:
+        parts.append(criteria)
     parts.append("What you judge:")
     return "\n\n".join(parts)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from rewardsvc.engines.generation import (
     Completion,
@@ -28,7 +28,7 @@ from rewardsvc.judging.prompts import JudgePrompt, absolute_prompt
 from rewardsvc.judging.rubric_scale import Scale
 from rewardsvc.judging.voting import VoteRule, summary
 from rewardsvc.scorers.judge_base import Conclusion, PointwiseJudge, Question
-from rewardsvc.scorers.judge_settings import JudgeSettings
+from rewardsvc.scorers.judge_settings import JudgeSettings, ScaleSettings
 from rewardsvc.scorers.judge_votes import (
     MOST_ALTERNATIVES,
     Ballot,
@@ -48,20 +48,6 @@ _DEFAULT_CRITERIA = (
     "How well does the response do what the problem asks for: is it correct, complete, to the "
     "point, and honest about what it does not know?"
 )
-
-
-class ScaleSettings(BaseModel):
-    """The whole numbers that the judge chooses from."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    minimum: int = Field(1, ge=0, le=999)
-    maximum: int = Field(5, ge=1, le=1000)
-
-    @model_validator(mode="after")
-    def _ascending(self) -> ScaleSettings:
-        Scale(self.minimum, self.maximum)
-        return self
 
 
 class AbsoluteJudgeConfig(JudgeSettings):
@@ -106,7 +92,7 @@ class AbsoluteJudgeConfig(JudgeSettings):
     @property
     def numbers(self) -> Scale:
         """The scale."""
-        return Scale(self.scale.minimum, self.scale.maximum)
+        return self.scale.numbers
 
     @property
     def passing_number(self) -> float:

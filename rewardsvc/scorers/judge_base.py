@@ -143,7 +143,6 @@ class Judge:
         versions = [PROMPT_VERSION, _DEFENCES_VERSION, self._generator.version]
         if self._listener is not None:
             versions.append(self._listener.version)
-        counts = self.canaries
         return ScorerDescription(
             self.name,
             self.kind,
@@ -153,9 +152,7 @@ class Judge:
                 "votes": str(settings.votes),
                 "quorum": str(settings.least_votes),
                 "defences": "on" if settings.defences else "off",
-                "canaries": "off"
-                if settings.canaries is None
-                else f"{counts.accepted} of {counts.probes} accepted",
+                "canaries": "off" if settings.canaries is None else "on",
                 **self._properties(),
             },
         )
@@ -198,7 +195,10 @@ class Judge:
         return Score(Status.OK, 0.0, reason, verdict=verdict, evidence=Evidence(usage=Usage()))
 
     def _warnings(self, text: str, inspection: Inspection) -> list[str]:
-        warnings = [f"{finding.rule}: {finding.reason}." for finding in inspection.warnings]
+        warnings = [
+            f"The response may speak to its judge ({finding.rule}): {finding.reason}."
+            for finding in inspection.warnings
+        ]
         if disarmed := disarm(text)[1]:
             warnings.append(
                 f"The response holds {disarmed} control tokens or characters; they were made "

@@ -20,14 +20,15 @@ from pydantic import BaseModel, Field, model_validator
 from rewardsvc.engines.generation import Completion, Generator
 from rewardsvc.judging.candidates import Masses
 from rewardsvc.judging.defences import Inspection
-from rewardsvc.judging.fair_eval import LOOK_AT, bpde, should_be_seen
+from rewardsvc.judging.fair_eval import LOOK_AT, balanced_scores, bpde, should_be_seen
 from rewardsvc.judging.group_reference import TIE_REWARD, choose_reference
 from rewardsvc.judging.pairwise import PairOutcome, Preference, aggregate_orders, by_perplexity
-from rewardsvc.judging.parsing import Unreadable, read_choice
+from rewardsvc.judging.parsing import Unreadable, read_choice, read_pair
 from rewardsvc.judging.prompts import PAIR_CHOICES, JudgePrompt, pairwise_prompt, problem_text
+from rewardsvc.judging.rubric_scale import Scale
 from rewardsvc.judging.voting import VoteRule
 from rewardsvc.scorers.judge_base import Judge
-from rewardsvc.scorers.judge_settings import JudgeSettings
+from rewardsvc.scorers.judge_settings import JudgeSettings, ScaleSettings
 from rewardsvc.scorers.judge_votes import Ballots, Reading, collect, confidence_of, masses_at
 from rewardsvc.scorers.scorer import BatchLimits
 from rewardsvc.types import Evidence, Group, Response, Score, Status, TokenIds
@@ -49,6 +50,13 @@ class PairwiseJudgeConfig(JudgeSettings):
     criteria: str = Field(_DEFAULT_CRITERIA, min_length=1, description="What makes one better.")
     both_orders: bool = Field(
         True, description="Asks with either response first; one order alone favours a position."
+    )
+    form: Literal["choice", "scores"] = Field(
+        "choice",
+        description="choice: A, B or TIE; scores: a number for each response (FairEval).",
+    )
+    scale: ScaleSettings = Field(
+        ScaleSettings(minimum=1, maximum=10), description="Of the numbers of form: scores."
     )
     aggregation: Literal["likelihood", "perplexity"] = Field(
         "likelihood",
@@ -73,6 +81,8 @@ class PairwiseJudgeConfig(JudgeSettings):
             raise ValueError("second_listener: a pairwise judge has none")
         if self.aggregation == "perplexity" and not (self.both_orders and self.log_probabilities):
             raise ValueError("aggregation: perplexity needs both_orders and log_probabilities")
+        if self.form == "scores" and not (self.both_orders and self.aggregation == "likelihood"):
+            raise ValueError("form: scores needs both_orders and no other aggregation")
         return self
 
     @property
@@ -91,13 +101,15 @@ class _Order:
 
     @property
     def choices(self) -> tuple[str, ...]:
-        return () if self.config.reasoning else PAIR_CHOICES
+        return () if self.config.reasoning or self.config.form == "scores" else PAIR_CHOICES
 
     def shown(self, candidate: str, reference: str) -> tuple[tuple[str, str], tuple[str, str]]:
         first, second = (candidate, reference) if self.candidate_first else (reference, candidate)
         return ("response_A", first), ("response_B", second)
 
     def read(self, completion: Completion) -> Reading | Unreadable:
+        if self.config.form == "scores":
+            return self._read_scores(completion)
         parsed = read_choice(completion.text, PAIR_CHOICES, marked=self.config.reasoning)
         if isinstance(parsed, Unreadable):
             return parsed
@@ -119,6 +131,18 @@ class _Order:
             masses=masses,
             perplexity=_perplexity(completion),
         )
+
+    def _read_scores(self, completion: Completion) -> Reading | Unreadable:
+        scale = self.config.scale.numbers
+        pair = read_pair(completion.text, scale, marked=self.config.reasoning)
+        if isinstance(pair, Unreadable):
+            return pair
+        candidate, other = pair if self.candidate_first else (pair[1], pair[0])
+        shown_first = "A" if pair[0] > pair[1] else "B" if pair[0] < pair[1] else "TIE"
+        win = _win_of_scores(candidate, other, scale)
+        right = _REWARDS[PairOutcome((candidate > other) - (candidate < other))]
+        masses = Masses({shown_first: 1.0})
+        return Reading(win, right, (win,), masses=masses, pair=(candidate, other))
 
     def preference(self, masses: Masses) -> Preference:
         """From the side of the candidate."""
@@ -171,6 +195,7 @@ class PairwiseJudge(Judge):
         config = self._config
         return {
             "orders": str(config.orders),
+            "form": config.form,
             "aggregation": config.aggregation,
             "value": config.value,
         }
@@ -245,7 +270,11 @@ class PairwiseJudge(Judge):
             return Score(Status.OK, TIE_REWARD, reason, evidence=evidence)
         shown = group.reference_of(response) if self._config.use_reference else None
         prompt = pairwise_prompt(
-            self._config.criteria, problem, shown, reasoning=self._config.reasoning
+            self._config.criteria,
+            problem,
+            shown,
+            reasoning=self._config.reasoning,
+            scale=self._config.scale.numbers if self._config.form == "scores" else None,
         )
         async with self._places:
             orders = await self._compare(prompt, text, reference, self._config.votes)
@@ -286,7 +315,7 @@ class PairwiseJudge(Judge):
         for ballots in orders:
             if (lacking := ballots.lacking(self._settings.least_votes)) is not None:
                 return replace(lacking, evidence=evidence)
-        outcome, preference = self._aggregated(orders)
+        outcome, win = self._aggregated(orders)
         if outcome is None:
             reason = "The engine gave no log-probabilities to take a perplexity from."
             return replace(Score.unscored(Status.ABSTAINED, reason), evidence=evidence)
@@ -302,7 +331,7 @@ class PairwiseJudge(Judge):
                 f"{bpde(outcomes):.3f} nats)."
             )
             evidence = replace(evidence, warnings=(*evidence.warnings, look))
-        value = preference.win if self._config.value == "win" else _REWARDS[outcome]
+        value = win if self._config.value == "win" else _REWARDS[outcome]
         against = {
             PairOutcome.BETTER: "better than",
             PairOutcome.TIE: "as good as",
@@ -316,8 +345,10 @@ class PairwiseJudge(Judge):
             evidence=evidence,
         )
 
-    def _aggregated(self, orders: Sequence[Ballots]) -> tuple[PairOutcome | None, Preference]:
-        """From the side of the candidate."""
+    def _aggregated(self, orders: Sequence[Ballots]) -> tuple[PairOutcome | None, float]:
+        """Outcome and probability of winning, from the side of the candidate."""
+        if self._config.form == "scores":
+            return self._balanced(orders)
         means = [
             order.mean(ballots.readings)
             for order, ballots in zip(self._orders, orders, strict=True)
@@ -325,16 +356,16 @@ class PairwiseJudge(Judge):
         if len(means) == 1:
             # The same order twice has the same sums as one order alone.
             together = aggregate_orders(means[0], means[0].swapped, self._config.tie_margin)
-            return together.outcome, together.preference
+            return together.outcome, together.preference.win
         reference_first, candidate_first = means
         together = aggregate_orders(
             candidate_first, reference_first.swapped, self._config.tie_margin
         )
         if self._config.aggregation == "likelihood":
-            return together.outcome, together.preference
+            return together.outcome, together.preference.win
         perplexities = [_mean_perplexity(ballots.readings) for ballots in orders]
         if perplexities[0] is None or perplexities[1] is None:
-            return None, together.preference
+            return None, together.preference.win
         outcome = by_perplexity(
             candidate_first.outcome,
             perplexities[1],
@@ -342,7 +373,20 @@ class PairwiseJudge(Judge):
             perplexities[0],
             self._config.tie_margin,
         )
-        return outcome, Preference.certain(outcome)
+        return outcome, _REWARDS[outcome]
+
+    def _balanced(self, orders: Sequence[Ballots]) -> tuple[PairOutcome | None, float]:
+        """By the mean scores over both orders."""
+        reference_first, candidate_first = (
+            [reading.pair for reading in ballots.readings] for ballots in orders
+        )
+        # As they were shown: the reference's score is first in its order.
+        swapped = [None if pair is None else (pair[1], pair[0]) for pair in reference_first]
+        means = balanced_scores(candidate_first, swapped)
+        if means is None:
+            return None, TIE_REWARD
+        win = _win_of_scores(means.first, means.second, self._config.scale.numbers)
+        return means.outcome, win
 
     async def _accepts(self, prompt: JudgePrompt, reference: str, canary: str) -> bool | None:
         """Whether the judge takes a worthless response for as good as the reference."""
@@ -351,6 +395,11 @@ class PairwiseJudge(Judge):
             return None
         outcome, _ = self._aggregated(orders)
         return None if outcome is None else outcome is not PairOutcome.WORSE
+
+
+def _win_of_scores(candidate: float, other: float, scale: Scale) -> float:
+    """1/2 for equal scores, 1 and 0 where they are as far apart as the scale allows."""
+    return 0.5 + (candidate - other) / (2 * (scale.maximum - scale.minimum))
 
 
 def _perplexity(completion: Completion) -> float | None:

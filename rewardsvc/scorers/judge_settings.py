@@ -7,8 +7,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rewardsvc.engines.generators import GeneratorConfig
+from rewardsvc.judging.rubric_scale import Scale
 
-__all__ = ["CanarySettings", "JudgeSettings", "ListenerSettings"]
+__all__ = ["CanarySettings", "JudgeSettings", "ListenerSettings", "ScaleSettings"]
 
 _LEAST_TOKENS = 4
 _DEFAULT_TEMPERATURE = 1.0
@@ -41,6 +42,25 @@ class ListenerSettings(BaseModel):
     warn_above: float = Field(
         0.5, ge=0, le=1, description="Difference of the two scores that is worth a warning."
     )
+
+
+class ScaleSettings(BaseModel):
+    """The whole numbers that the judge chooses from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    minimum: int = Field(1, ge=0, le=999)
+    maximum: int = Field(5, ge=1, le=1000)
+
+    @model_validator(mode="after")
+    def _ascending(self) -> ScaleSettings:
+        Scale(self.minimum, self.maximum)
+        return self
+
+    @property
+    def numbers(self) -> Scale:
+        """The scale."""
+        return Scale(self.minimum, self.maximum)
 
 
 class JudgeSettings(BaseModel):

@@ -46,6 +46,8 @@ class Reading:
     """Its vote on each question; None where it did not vote."""
     from_probabilities: bool = False
     masses: Masses | None = None
+    pair: tuple[float, float] | None = None
+    """Scores of the response and of the one it is compared with."""
     perplexity: float | None = None
     """Of the judgement as written, at least 1; None without log-probabilities."""
     notes: tuple[str, ...] = ()

@@ -60,7 +60,7 @@ async def test_canaries_count_what_the_judge_accepts() -> None:
         assert (monitor.value, monitor.samples) == (0.5, 4)
         assert monitor.alarm
         assert "2 of 4 worthless responses were accepted" in monitor.note
-        assert judge.describe().properties["canaries"] == "2 of 4 accepted"
+        assert judge.describe().properties["canaries"] == "on"
         await judge.close()
 
 

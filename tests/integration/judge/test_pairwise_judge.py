@@ -130,6 +130,32 @@ async def test_the_order_of_lower_perplexity_is_trusted(start_server, connect):
             await start_server(judged(model, aggregation="perplexity", both_orders=False))
 
 
+async def test_scores_for_both_are_balanced_over_positions(start_server, connect):
+    texts = ("one way", "other way")
+    reference = texts[choose_reference(PROMPT, texts) or 0]
+
+    def answer(asked: ScriptedRequest) -> list[str]:
+        if quoted(asked, "response_A") == reference:
+            return ["[RESULT] 8 6", "[RESULT] 8, 8", "[RESULT] 8"]
+        return ["[RESULT] 9 6", "[RESULT] 9 5", "[RESULT] 11 5"]
+
+    async with ScriptedModel(answer) as model:
+        settings = {"form": "scores", "votes": 3, "reasoning": True}
+        stub = connect(await start_server(judged(model, **settings)))
+        replied = await stub.Score(request("judge", group(*texts)))
+        compared = next(r for r in replied.groups[0].results if r.evidence.votes)
+        asked = model.requests[0].last
+        with pytest.raises(Exception, match="form: scores needs both_orders"):
+            await start_server(judged(model, both_orders=False, **settings))
+    # The candidate: (7 + 9) / 2; the reference: (8 + 5.5) / 2; 9 apart at most.
+    assert compared.reward == pytest.approx(0.5 + (8 - 6.75) / 18)
+    assert "better than" in compared.status_reason
+    assert [bool(v.failure) for v in compared.evidence.votes] == [False, False, True] * 2
+    # Win, win, lose, tie.
+    assert "1.040 nats" in compared.evidence.warnings[0]
+    assert "two whole numbers from 1 (worst) to 10 (best)" in asked
+
+
 async def test_groups_that_cannot_be_compared(start_server, connect):
     async with ScriptedModel("[RESULT] A") as model:
         stub = connect(await start_server(judged(model)))

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewardsvc.judging.parsing import Parsed, Unreadable, read_choice, read_criteria, read_number
+from rewardsvc.judging.parsing import (
+    Parsed,
+    Unreadable,
+    read_choice,
+    read_criteria,
+    read_number,
+    read_pair,
+)
 from rewardsvc.judging.rubric_scale import Scale
 
 SCALE = Scale(1, 5)
@@ -98,6 +105,13 @@ def test_choices() -> None:
         assert isinstance(read_choice(text, CHOICES), Unreadable)
     # INCORRECT does not begin with CORRECT, nor the other way round.
     assert isinstance(read_choice("[RESULT] INCORRECT\n[RESULT] CORRECT", CHOICES), Unreadable)
+
+
+def test_pairs_of_numbers() -> None:
+    assert read_pair("A is better. [RESULT] 5 3", SCALE) == (5, 3)
+    assert read_pair("5, 3", SCALE, marked=False) == (5, 3)
+    for text in ("5", "5 6", "5 nan", "５ ３", "5 3 1", "1e999 1", "", "5/3"):
+        assert isinstance(read_pair(f"[RESULT] {text}", SCALE), Unreadable)
 
 
 def test_criteria() -> None:
