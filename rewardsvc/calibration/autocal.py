@@ -14,8 +14,8 @@ import numpy as np
 
 from rewardsvc.calibration.isotonic import fit_isotonic
 from rewardsvc.calibration.maps import CalibrationMap
-from rewardsvc.calibration.method import Choice
-from rewardsvc.calibration.sample import Array, CalibrationFailed, Sample, folds_of
+from rewardsvc.calibration.method import Choice, or_constant
+from rewardsvc.calibration.sample import Array, Sample, folds_of
 from rewardsvc.calibration.two_stage import fit_two_stage
 
 __all__ = ["choose_autocal"]
@@ -28,10 +28,7 @@ def choose_autocal(sample: Sample) -> Choice:
     for fold in range(int(folds.max(initial=0)) + 1):
         inside = folds == fold
         rest = sample.take(~inside)
-        try:
-            monotone, two_stage = fit_isotonic(rest), fit_two_stage(rest)
-        except CalibrationFailed:
-            return Choice(fit_isotonic, "monotone")
+        monotone, two_stage = or_constant(fit_isotonic)(rest), or_constant(fit_two_stage)(rest)
         held = sample.take(inside)
         difference[inside] = held.weights * (
             _squared_error(monotone, held) - _squared_error(two_stage, held)

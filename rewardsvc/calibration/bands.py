@@ -18,9 +18,9 @@ import numpy as np
 from rewardsvc.calibration.domains import Borrowing, Shifted
 from rewardsvc.calibration.fitted import shift_log_odds
 from rewardsvc.calibration.maps import Bins, PiecewiseLinear
-from rewardsvc.calibration.method import FitMap
+from rewardsvc.calibration.method import FitMap, or_constant
 from rewardsvc.calibration.ranks import thinned
-from rewardsvc.calibration.sample import Array, CalibrationFailed, Sample
+from rewardsvc.calibration.sample import Array, Sample
 from rewardsvc.intervals import (
     INTERVAL,
     cluster_counts,
@@ -71,12 +71,7 @@ def band_of(
 def _refit(
     borrowing: Borrowing, fit: FitMap, sample: Sample, kept: np.typing.NDArray[np.bool_]
 ) -> Callable[[Array], Array]:
-    resample = sample.take(kept)
-    try:
-        again = borrowing.fit(fit, resample)
-    except CalibrationFailed:
-        mean = float(np.average(resample.labels, weights=resample.weights))
-        return lambda x: np.full(len(x), mean)
+    again = borrowing.fit(or_constant(fit), sample.take(kept))
     return lambda x: shift_log_odds(again.map(x), again.shift)
 
 

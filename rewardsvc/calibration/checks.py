@@ -25,8 +25,11 @@ _FEWEST_VALUES = 5
 _LARGEST_TIE = 0.9
 
 
-def check_fittable(sample: Sample) -> None:
+def check_fittable(sample: Sample, *, allow_uninformative: bool = False) -> None:
     """Refuses labels that no map can be fitted to.
+
+    With `allow_uninformative` a scorer that does not order the labels, or orders them the
+    wrong way round, is let through: a monotone map of it is flat.
 
     Raises:
         CalibrationFailed: says why.
@@ -38,6 +41,8 @@ def check_fittable(sample: Sample) -> None:
             raise CalibrationFailed(
                 f"all {len(sample)} {name} are {values[0]:g}; they must vary for a calibration"
             )
+    if allow_uninformative:
+        return
     covariance = np.cov(mid_ranks(sample.scores), sample.labels, aweights=sample.weights)
     correlation = float(covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1]))
     if correlation <= 0:
@@ -45,6 +50,15 @@ def check_fittable(sample: Sample) -> None:
             "the scorer is inverted or says nothing: higher scores do not have higher labels "
             f"(correlation of score rank and label {correlation:.3f} over {len(sample)} labels)"
         )
+
+
+def _auroc_interval(sample: Sample) -> tuple[float, float] | None:
+    """The 90 % cluster-bootstrap interval of the scorer's AUROC, where defined."""
+    return cluster_bootstrap(
+        lambda rows: auroc(sample.scores[rows], sample.labels[rows], sample.weights[rows]),
+        sample.clusters,
+        rounds=200,
+    )
 
 
 def doubts(data: LabelledScores, sample: Sample) -> list[str]:
@@ -55,14 +69,11 @@ def doubts(data: LabelledScores, sample: Sample) -> list[str]:
         found.append("no label names its cluster: each counts as independent of the others")
     elif clusters < _FEWEST_CLUSTERS:
         found.append(f"only {clusters} clusters: intervals are unreliable below {_FEWEST_CLUSTERS}")
-    interval = cluster_bootstrap(
-        lambda rows: auroc(sample.scores[rows], sample.labels[rows], sample.weights[rows]),
-        sample.clusters,
-        rounds=200,
-    )
+    interval = _auroc_interval(sample)
     if interval is not None and interval[0] <= 0.5:
+        how = "surely inverted" if interval[1] < 0.5 else "not surely better than chance"
         found.append(
-            "the scorer is not surely better than chance: 90 % interval of its AUROC is "
+            f"the scorer is {how}: 90 % interval of its AUROC is "
             f"[{interval[0]:.3f}, {interval[1]:.3f}]"
         )
     values, count = np.unique(sample.scores, return_counts=True)

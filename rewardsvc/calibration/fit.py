@@ -20,7 +20,7 @@ from rewardsvc.calibration.domains import Borrowing, borrowing_for
 from rewardsvc.calibration.fitted import FittedCalibrator, shift_log_odds
 from rewardsvc.calibration.labels import LabelledScores, load_labels
 from rewardsvc.calibration.maps import CalibrationMap
-from rewardsvc.calibration.method import FitMap
+from rewardsvc.calibration.method import FitMap, or_constant
 from rewardsvc.calibration.methods import METHODS
 from rewardsvc.calibration.metrics.report import Quality, measure
 from rewardsvc.calibration.ranks import rank_curve
@@ -39,11 +39,14 @@ def fit_calibrator(
     *,
     fitted_at: datetime | None = None,
     rounds: int = _ROUNDS,
+    allow_uninformative: bool = False,
 ) -> FittedCalibrator:
     """Fits a calibrator for `domain` (empty: for all) to labelled scores, higher being better.
 
     `labelled` holds labels of all domains, to borrow from; `rounds` is the number of bootstrap
-    rounds behind the interval; `fitted_at`, with time zone, is kept as it is. Deterministic,
+    rounds behind the interval; `fitted_at`, with time zone, is kept as it is.
+    `allow_uninformative` fits a scorer that does not order the labels too; a monotone map of it
+    is flat, and a warning says so. Deterministic,
     and independent of the order of the labels where clusters are named.
 
     Raises:
@@ -56,16 +59,17 @@ def fit_calibrator(
     if fitted_at is not None and fitted_at.tzinfo is None:
         raise ValueError(f"fitted_at is {fitted_at}; it must have a time zone")
     everything = Sample.of(labelled)
-    check_fittable(everything)
+    check_fittable(everything, allow_uninformative=allow_uninformative)
     borrowing = borrowing_for(everything, labelled.domains, domain, METHODS[method].fit)
     try:
-        check_fittable(borrowing.sample)
+        check_fittable(borrowing.sample, allow_uninformative=allow_uninformative)
     except CalibrationFailed as error:
         raise CalibrationFailed(f"domain {domain!r}: {error.message}") from None
     choice = METHODS[method].settle(borrowing.sample)
-    fitted = borrowing.fit(choice.fit, borrowing.sample)
-    band = band_of(fitted, borrowing, choice.fit, rounds=rounds)
-    quality, trouble = _held_out_quality(borrowing, choice.fit)
+    fit = or_constant(choice.fit) if allow_uninformative else choice.fit
+    fitted = borrowing.fit(fit, borrowing.sample)
+    band = band_of(fitted, borrowing, fit, rounds=rounds)
+    quality, trouble = _held_out_quality(borrowing, fit)
     warnings = doubts(labelled, borrowing.sample) + trouble
     return FittedCalibrator(
         method=method,
@@ -112,7 +116,7 @@ def out_of_fold(borrowing: Borrowing, fit: FitMap) -> Array:
         inside = folds == fold
         try:
             fitted = borrowing.fit(fit, sample.take(~inside))
-        except (CalibrationFailed, ValueError):
+        except CalibrationFailed:
             continue
         predictions[inside] = shift_log_odds(fitted.map(sample.scores[inside]), fitted.shift)
     return predictions

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from rewardsvc.calibration.fitted import FittedCalibrator
-from rewardsvc.calibration.maps import CalibrationMap
-from rewardsvc.calibration.sample import Sample
+import numpy as np
 
-__all__ = ["Choice", "FitMap", "Method"]
+from rewardsvc.calibration.fitted import FittedCalibrator
+from rewardsvc.calibration.maps import Bins, CalibrationMap
+from rewardsvc.calibration.sample import CalibrationFailed, Sample
+
+__all__ = ["Choice", "FitMap", "Method", "or_constant"]
 
 FitMap = Callable[[Sample], CalibrationMap]
 
@@ -21,6 +23,19 @@ class Choice(NamedTuple):
 
     fit: FitMap
     name: str
+
+
+def or_constant(fit: FitMap) -> FitMap:
+    """`fit`, giving the labels' mean at every score where they do not support a map."""
+
+    def fit_or_mean(sample: Sample) -> CalibrationMap:
+        try:
+            return fit(sample)
+        except CalibrationFailed:
+            mean = np.average(sample.labels, weights=sample.weights)
+            return Bins(np.zeros(0), np.array([min(1.0, max(0.0, float(mean)))]))
+
+    return fit_or_mean
 
 
 @dataclass(frozen=True, slots=True)
