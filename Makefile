@@ -1,7 +1,8 @@
 # make demo    set everything up and score some hundred rollouts over gRPC
 # make test    set everything up and run all tests
+# make test-vllm  make an environment with a real vLLM and test against it
 # make check   lint, types, import rules, contract, generated code, manifests
-.PHONY: help setup demo test check lint types imports protos protos-check manifests format clean
+.PHONY: help setup demo test test-vllm check lint types imports protos protos-check manifests format clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -22,6 +23,10 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest $(PYTEST_ARGUMENTS)
+
+test-vllm: setup
+	scripts/setup-vllm.sh .venv-vllm
+	RUN_VLLM=1 $(BIN)/python -m pytest tests/vllm $(PYTEST_ARGUMENTS)
 
 check: lint types imports protos-check manifests
 
