@@ -17,35 +17,16 @@ import signal
 import socket
 import sys
 import traceback
-from typing import Any, Protocol
+from typing import Any
 
+from rewardsvc.engines.engine import ConcurrentEngine, EngineLost
 from rewardsvc.engines.framing import encode, read_message
 from rewardsvc.engines.lifeline import die_with_parent, guard_group
 from rewardsvc.errors import ConfigError
 
-__all__ = ["ConcurrentEngine", "EngineLost"]
-
 _SIGN_OF_LIFE_SECONDS = 1.0
 _NOBODYS = -1
 """The identity of no request: a message with it only shows that the process lives."""
-
-
-class EngineLost(Exception):
-    """The engine cannot answer anything any more: the process ends and is started anew."""
-
-
-class ConcurrentEngine(Protocol):
-    """Built with its options as keyword arguments; may raise ConfigError on wrong ones."""
-
-    async def start(self) -> dict[str, Any]:
-        """Loads and warms up; what it returns is given to whoever started the process."""
-
-    async def answer(self, request: Any) -> Any:
-        """Answers one request; cancelled when it is given up. May raise EngineLost."""
-
-    @property
-    def progress(self) -> int:
-        """Changes whenever the engine does something."""
 
 
 class _Service:

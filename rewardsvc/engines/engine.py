@@ -1,5 +1,7 @@
 """What an engine is: the object that lives in an engine process and does its work.
 
+An `Engine` works on one request at a time, a `ConcurrentEngine` on all that are there.
+
 `EngineProcess` names an engine as `module:Class`; the class is imported, built with the
 options and used only in the process.
 """
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-__all__ = ["Engine"]
+__all__ = ["ConcurrentEngine", "Engine", "EngineLost"]
 
 
 class Engine(Protocol):
@@ -22,3 +24,21 @@ class Engine(Protocol):
 
     def run(self, work: Any) -> Any:
         """Does what `prepare` made ready; one at a time, in the order of the requests."""
+
+
+class EngineLost(Exception):
+    """The engine cannot answer anything any more: the process ends and is started anew."""
+
+
+class ConcurrentEngine(Protocol):
+    """Built with its options as keyword arguments; may raise ConfigError on wrong ones."""
+
+    async def start(self) -> dict[str, Any]:
+        """Loads and warms up; what it returns is given to whoever started the process."""
+
+    async def answer(self, request: Any) -> Any:
+        """Answers one request; cancelled when it is given up. May raise EngineLost."""
+
+    @property
+    def progress(self) -> int:
+        """Changes whenever the engine does something."""

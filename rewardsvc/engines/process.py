@@ -186,6 +186,9 @@ class EngineProcess:
             supervisor.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await supervisor
+        if self._running is not None:
+            # A supervisor cancelled before its first step has ended nothing.
+            await self._end(self._running)
         self._stop_serving("it was closed")
         self._fail_pending(EngineDown(f"engine {self.name} was closed"))
 

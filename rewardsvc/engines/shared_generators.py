@@ -46,6 +46,8 @@ class SharedGenerator:
         self._own = generator
         self._key = key
         self._engine: _Engine | None = None
+        self._taken = False
+        """Whether the own generator has become everybody's."""
 
     @property
     def version(self) -> str:
@@ -58,6 +60,7 @@ class SharedGenerator:
         engine = table.setdefault(self._key, _Engine(self._own))
         engine.users += 1
         self._engine = engine
+        self._taken = self._taken or engine.generator is self._own
         try:
             async with engine.starting:
                 if not engine.started:
@@ -83,7 +86,8 @@ class SharedGenerator:
         """Gives the share back; the last one closes the generator. Idempotent."""
         engine, self._engine = self._engine, None
         if engine is None:
-            await self._own.close()
+            if not self._taken:
+                await self._own.close()
             return
         engine.users -= 1
         if engine.users == 0:

@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from rewardsvc.engines.concurrent_child import EngineLost
 from rewardsvc.engines.conversation import ConversationEncoder, Message
+from rewardsvc.engines.engine import EngineLost
 from rewardsvc.engines.vllm.loading import EngineOptions, Progress, load_tokenizer, start_vllm
 from rewardsvc.errors import ConfigError
 

@@ -23,7 +23,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from rewardsvc.engines.concurrent_child import EngineLost
+from rewardsvc.engines.engine import EngineLost
 from rewardsvc.engines.families import FAMILIES, Readable, Reading, Unreadable
 from rewardsvc.engines.model_files import tokenizer_hash
 from rewardsvc.engines.token_ids import read_token_ids
