@@ -6,16 +6,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any, Protocol
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from rewardsvc.engines.conversation import Message
-from rewardsvc.engines.loading import Settings
+
+if TYPE_CHECKING:
+    # The server reads steps for vLLM without torch.
+    from torch import Tensor
+
+    from rewardsvc.engines.loading import Settings
 
 __all__ = ["Head", "Kind", "Piece", "StepFormat", "StepModel", "plain_question"]
 
-Head = Callable[[Tensor], Tensor]
+Head: TypeAlias = "Callable[[Tensor], Tensor]"
 """Hidden states (reads, hidden) to probabilities (reads,) that the step is right, float32."""
 
 

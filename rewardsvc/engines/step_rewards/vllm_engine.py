@@ -52,7 +52,10 @@ class VllmStepEngine:
             raise ConfigError(
                 f"vllm: format {step_format} cannot run there; allowed: {', '.join(able)}"
             )
-        self._pooling = VllmPooling(config, base_path, name, task="token_classify")
+        # Some models give the outputs of a mark's tokens only, by vLLM's default for them.
+        options = {"pooler_config": {"tok_pooling_type": "ALL"}, **config.engine_options}
+        every_token = config.model_copy(update={"engine_options": options})
+        self._pooling = VllmPooling(every_token, base_path, name, task="token_classify")
         self._directory = base_path / config.model
         self._format_name = step_format
         self._truncation = truncation

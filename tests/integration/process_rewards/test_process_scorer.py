@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -229,3 +231,8 @@ async def test_a_model_or_format_that_vllm_cannot_run_is_refused(base: Path) -> 
 def test_a_missing_model_is_named(base: Path) -> None:
     with pytest.raises(ConfigError, match="nowhere: no such model directory"):
         ProcessScorer("prm", config(model="nowhere"), base)
+
+
+def test_the_server_itself_loads_no_torch() -> None:
+    code = "import sys, rewardsvc.scorers.process; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
