@@ -88,7 +88,8 @@ def inspect(
     if sum(c.isalpha() for c in hidden) >= _LEAST_HIDDEN:
         return _refused("hidden_text", f"invisible characters spell {hidden[:60]!r}")
     answer = text.rpartition(_THOUGHT_END)[2]
-    for part, where in ((text, ""), (answer, "behind its reasoning, ")):
+    parts = [(text, "")] if answer == text else [(text, ""), (answer, "behind its reasoning, ")]
+    for part, where in parts:
         empty = contentless(part)
         if empty is not None:
             return _refused(empty[0], where + empty[1])

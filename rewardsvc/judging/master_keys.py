@@ -60,6 +60,7 @@ def bare_key(text: str) -> str:
 
 _KEYS = frozenset(key for key in map(bare_key, (*MASTER_KEYS, *_OPENERS)) if key)
 _LONGEST_KEY = max(map(len, _KEYS))
+_KEY_BEGINNINGS = tuple(sorted({key[:4] for key in _KEYS}))
 
 
 def contentless(text: str) -> tuple[str, str] | None:
@@ -70,7 +71,9 @@ def contentless(text: str) -> tuple[str, str] | None:
     visible = without_invisible(text).strip()
     if not visible:
         return "empty", "it is empty"
-    if all(unicodedata.category(c)[0] in "PZC" for c in visible):
+    if not any(c.isalnum() for c in visible) and all(
+        unicodedata.category(c)[0] in "PZC" for c in visible
+    ):
         return "punctuation_only", "it holds nothing but punctuation"
     if _only_keys(visible):
         return "master_key", f"it is nothing but the opener {_shown(visible)}"
@@ -83,9 +86,9 @@ def contentless(text: str) -> tuple[str, str] | None:
 def _only_keys(text: str) -> bool:
     if len(text) > 20 * _LONGEST_KEY:
         return False
+    if not bare_key(text[: 3 * _LONGEST_KEY]).startswith(_KEY_BEGINNINGS):
+        return False  # nearly every text ends here
     rest = bare_key(text)
-    if not rest:
-        return False
     reached = {0}
     for start in range(len(rest)):
         if start in reached:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from enum import Flag, auto
+from typing import NamedTuple
 
 from rewardsvc.judging import override_words as words
 
@@ -49,6 +50,17 @@ _MENTIONED = re.compile(
 )
 _BLOCK_QUOTE = re.compile(r"(?m)^[ \t]*>.*$")
 _LETTERS_THAT_SAY_SOMETHING = 12
+_LONG_WORD = 12
+"""From here on a word may be several that were written without spaces."""
+_VERDICT_STEMS = (
+    *("score", "rating", "grade", "verdict", "judgment", "judgement", "evaluation", "reward"),
+    *("assessment", "decision"),
+)
+_ROLE_STEMS = (
+    *("system", "judge", "evaluator", "grader", "reviewer", "admin", "developer", "end of"),
+    *("response end", "evaluation", "task description", "score rubric", "reference answer"),
+    "feedback",
+)
 
 _SENTENCE_END = re.compile(r"(?<=[!?;。！？।])|(?<=\.)(?=\s)|\n")
 _CLAUSE_MARKS = ",:;()-—–"
@@ -93,7 +105,14 @@ _BOUNDARY = re.compile(
 
 def said(text: str) -> str:
     """The text without what it only mentions; all of it where little else is there."""
-    rest = _BLOCK_QUOTE.sub(" ", _MENTIONED.sub(" … ", _FENCED.sub(" … ", text)))
+    rest = text
+    if "```" in text or "~~~" in text:
+        rest = _FENCED.sub(" … ", rest)
+    rest = _MENTIONED.sub(" … ", rest)
+    if ">" in rest:
+        rest = _BLOCK_QUOTE.sub(" ", rest)
+    if rest == text:
+        return text
     if sum(c.isalpha() for c in rest[: 50 * _LETTERS_THAT_SAY_SOMETHING]) < (
         _LETTERS_THAT_SAY_SOMETHING
     ):
@@ -108,32 +127,72 @@ def grading_topic(folded: str) -> bool:
 
 def signs_by_sentence(folded: str) -> Iterator[Sign]:
     """The signs of each sentence of a folded text, in order."""
+    kinds = _possible(folded)
     for sentence in _SENTENCE_END.split(folded):
         if sentence and not sentence.isspace():
-            yield _signs(sentence)
+            yield _signs(sentence, kinds)
 
 
-def _signs(sentence: str) -> Sign:
+class _Possible(NamedTuple):
+    """Which patterns can match at all, by plain substrings: looking for those is cheap."""
+
+    markup: bool
+    verdict: bool
+    role: bool
+    foreign_ignore: bool
+    foreign_grade: bool
+
+
+def _possible(folded: str) -> _Possible:
+    def holds(stems: tuple[str, ...]) -> bool:
+        return any(stem in folded for stem in stems)
+
+    markup = "[" in folded or "<" in folded
+    role = holds(_ROLE_STEMS)
+    foreign_ignore = holds(words.FOREIGN_IGNORE_STEMS)
+    # A foreign grade counts beside these only, or as the response's own.
+    beside = foreign_ignore or role or markup or holds(tuple(words.IGNORE))
+    own = beside or words.FOREIGN_OWN.search(folded) is not None
+    return _Possible(markup, holds(_VERDICT_STEMS), role, foreign_ignore, own)
+
+
+def _signs(sentence: str, possible: _Possible) -> Sign:
     found = NO_SIGN
-    if _OWN_MARKER.search(sentence):
+    if possible.markup and _OWN_MARKER.search(sentence):
         found |= Sign.OWN_MARKER
-    if _VERDICT_LINE.search(sentence) or _VERDICT_DATA.search(sentence):
+    if (possible.verdict and _VERDICT_LINE.search(sentence)) or (
+        (possible.verdict or possible.markup) and _VERDICT_DATA.search(sentence)
+    ):
         found |= Sign.FAKE_VERDICT
-    if _SYSTEM_TOKEN.search(sentence):
+    if possible.markup and _SYSTEM_TOKEN.search(sentence):
         found |= Sign.FAKE_SYSTEM
-    elif _ROLE_TOKEN.search(sentence) or _ROLE_LINE.search(sentence) or _BOUNDARY.search(sentence):
+    elif (possible.markup and _ROLE_TOKEN.search(sentence)) or (
+        (possible.role or possible.markup)
+        and (_ROLE_LINE.search(sentence) or _BOUNDARY.search(sentence))
+    ):
         found |= Sign.FAKE_ROLE
-    if words.FOREIGN_IGNORE.search(sentence):
+    if possible.foreign_ignore and words.FOREIGN_IGNORE.search(sentence):
         found |= Sign.IGNORE_GRADING
-    if words.FOREIGN_TOP_GRADE.search(sentence):
+    if possible.foreign_grade and words.FOREIGN_TOP_GRADE.search(sentence):
         found |= Sign.OWN_TOP_GRADE if words.FOREIGN_OWN.search(sentence) else Sign.TOP_GRADE
+    return found | _english_signs(sentence)
+
+
+def _english_signs(sentence: str) -> Sign:
+    bag = set(_WORD.findall(sentence))
+    if any(len(word) >= _LONG_WORD for word in bag):
+        bag.update(_tokens(sentence)[0])
+    ignores, addresses = bag & words.IGNORE, bag & words.ADDRESSEE
+    awards = bag & words.AWARD and bag & words.TOPS
+    found = NO_SIGN
+    if not (ignores or addresses or awards):
+        return found
     tokens, begins = _tokens(sentence)
-    present = words.IGNORE.union(words.AWARD, words.ADDRESSEE).intersection(tokens)
-    if present & words.IGNORE:
+    if ignores:
         found |= _tells_to_ignore(tokens)
-    if present & words.AWARD:
+    if awards:
         found |= _demands_grade(tokens, begins, sentence)
-    if present & words.ADDRESSEE and _addresses_judge(tokens):
+    if addresses and _addresses_judge(tokens):
         found |= Sign.ADDRESS
     return found
 
@@ -148,7 +207,7 @@ def _tokens(sentence: str) -> tuple[list[str], set[int]]:
         if any(c in _CLAUSE_MARKS for c in sentence[behind : match.start()]) or not tokens:
             begins.add(len(tokens))
         behind = match.end()
-        if len(word) >= 12 and word.isascii() and word.isalpha():
+        if len(word) >= _LONG_WORD and word.isascii() and word.isalpha():
             parts = words.VOCABULARY.findall(word)
             if sum(map(len, parts)) >= 0.8 * len(word):
                 tokens += parts

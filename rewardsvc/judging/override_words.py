@@ -42,6 +42,8 @@ WORK = _words(
 )
 RIGHT = _words("correct right true valid met passed pass accurate flawless perfect")
 TOP_NUMBERS = _words("5 10 100 9 95 99 1 20")
+TOPS = TOP | RIGHT | TOP_NUMBERS
+"""One of these is in every demand of a top grade that is found."""
 ADDRESSEE = _words(
     "judge judges grader graders evaluator evaluators rater raters reviewer reviewers assessor "
     "assessors scorer scorers examiner examiners verifier verifiers judging autograder"
@@ -74,6 +76,17 @@ def _compiled(*patterns: str) -> re.Pattern[str]:
 
 
 # Every gap is bounded; `[^.\n]` keeps a match within one sentence.
+FOREIGN_IGNORE_STEMS = tuple(
+    fold(stem)
+    for stem in (
+        *("ignor", "olvid", "omit", "descart", "oubli", "neglig", "vergiss", "vergesse"),
+        *("missacht", "esque", "dimentica", "trascura", "игнорир", "забуд", "pomin", "negeer"),
+        *("vergeet", "gormezden", "yok say", "unut", "忽略", "无视", "無視", "忽视", "不要理会"),
+        *("请忘记", "忘れ", "무시", "잊", "تجاهل", "انس", "अनदेखा", "नज़रअंदाज़", "भूल"),
+        *("bo qua", "abaikan"),
+    )
+)
+"""One of these is in every match of the next pattern."""
 FOREIGN_IGNORE = _compiled(
     r"(?:ignor|olvid|omit|descart)\w{0,6}[^.\n]{0,40}(?:instruccion|rubrica|criterio|regla)",
     r"(?:ignore[zs]|ignorer|oubli|neglig)\w{0,4}[^.\n]{0,40}(?:instruction|consigne|bareme|critere|grille)",
