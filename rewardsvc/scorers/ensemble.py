@@ -159,7 +159,11 @@ class EnsembleScorer:
         Raises:
             EngineCrashed, EngineDown, EngineCallFailed: the batch could not be run.
         """
-        request = model_request(groups, with_references=self.needs_reference)
+        request = model_request(
+            groups,
+            with_references=self.needs_reference,
+            answers_first=self._family.prefers_answers,
+        )
         scores: list[Score] = []
         if request.groups:
             reply = await self._engine.call({"groups": request.groups})

@@ -34,7 +34,9 @@ class ModelRequest:
         return [[next(flat) for _ in group.responses] for group in groups]
 
 
-def model_request(groups: Sequence[Group], *, with_references: bool) -> ModelRequest:
+def model_request(
+    groups: Sequence[Group], *, with_references: bool, answers_first: bool = False
+) -> ModelRequest:
     """The request for some groups; with references, each response has those it is judged by."""
     request = ModelRequest()
     index = 0
@@ -49,7 +51,7 @@ def model_request(groups: Sequence[Group], *, with_references: bool) -> ModelReq
                 by_hash = ids.setdefault(response.text.tokenizer_hash, [])
                 by_hash.append((index, response.text.little_endian_int32))
             else:
-                references = reference_texts(group.reference_of(response))
+                references = reference_texts(group.reference_of(response), answers_first)
                 texts.append((index, response.text, references))
             index += 1
         if texts:
@@ -83,11 +85,15 @@ def as_messages(prompt: Prompt) -> list[list[str]]:
     raise TypeError("token ids have no messages")
 
 
-def reference_texts(reference: Reference | None) -> list[str]:
-    """What a response is compared with: the full response known to be good, else each answer."""
+def reference_texts(reference: Reference | None, answers_first: bool = False) -> list[str]:
+    """What a response is compared with: each answer, or the full response known to be good.
+
+    Of a reference with both, `answers_first` takes the answers.
+    """
     if reference is None:
         return []
-    return [reference.response] if reference.response else list(reference.answers)
+    answers, full = list(reference.answers), [reference.response] if reference.response else []
+    return (answers or full) if answers_first else (full or answers)
 
 
 def _refusal(group: Group, response: Response, with_references: bool) -> str:

@@ -27,6 +27,7 @@ class Attributes:
 
     name = "attributes"
     needs_reference = False
+    prefers_answers = False
     range: tuple[float | None, float | None] = (None, None)
     properties = {"comparable": "as the model's attributes are"}  # noqa: RUF012 (read only)
     weighted = True

@@ -26,6 +26,7 @@ class BradleyTerry:
 
     name = "bradley_terry"
     needs_reference = False
+    prefers_answers = False
     range: tuple[float | None, float | None] = (None, None)
     properties = {"comparable": "within a prompt"}  # noqa: RUF012 (read only)
     weighted = False

@@ -68,6 +68,11 @@ class Family(Protocol):
         """Whether responses are compared with a reference."""
 
     @property
+    def prefers_answers(self) -> bool:
+        """Whether, of a reference with both, its answers are compared with and not its full
+        response."""
+
+    @property
     def range(self) -> tuple[float | None, float | None]:
         """Smallest and largest score of one model; None where unbounded."""
 

@@ -47,6 +47,7 @@ class Polar:
 
     name = "polar"
     needs_reference = True
+    prefers_answers = False
     range: tuple[float | None, float | None] = (None, None)
     properties = {"comparable": "within a prompt and reference"}  # noqa: RUF012 (read only)
     weighted = False

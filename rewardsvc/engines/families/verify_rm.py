@@ -40,6 +40,7 @@ class VerifyRm:
 
     name = "verify_rm"
     needs_reference = True
+    prefers_answers = True
     range: tuple[float | None, float | None] = (0.0, 1.0)
     properties = {"comparable": "everywhere"}  # noqa: RUF012 (read only)
     weighted = False

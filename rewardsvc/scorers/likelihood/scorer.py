@@ -17,7 +17,7 @@ from rewardsvc.scorers.likelihood.follow_up import NEGATIVE, POSITIVE, FollowUp
 from rewardsvc.scorers.likelihood.measure import Measure, MeasureSettings, NoAnswer, TextSample
 from rewardsvc.scorers.likelihood.reference import REFERENCE_MEASURES
 from rewardsvc.scorers.likelihood.self_aligned import SelfAligned
-from rewardsvc.scorers.model_requests import as_messages
+from rewardsvc.scorers.model_requests import as_messages, reference_texts
 from rewardsvc.scorers.model_settings import ModelSettings
 from rewardsvc.scorers.scorer import weigh_by_characters
 from rewardsvc.scorers.token_scores import ENGINE, Context, TokenScores, ask
@@ -166,9 +166,7 @@ class LikelihoodScorer:
             return Score.unscored(Status.ERROR, "needs text, not token ids")
         references: tuple[str, ...] = ()
         if self.needs_reference:
-            reference = group.reference_of(response)
-            if reference is not None:
-                references = reference.answers or tuple(filter(None, (reference.response,)))
+            references = tuple(reference_texts(group.reference_of(response), answers_first=True))
             if not references:
                 return Score.unscored(Status.ERROR, "needs a reference: answers, or a response")
             if not all(text.strip() for text in references):

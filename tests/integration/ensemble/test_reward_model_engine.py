@@ -206,10 +206,12 @@ def test_token_ids_are_taken_as_they_are(models: Path) -> None:
     assert truncated == 6 and "the first 54 of the prompt's 300 tokens" in text
 
 
-def test_half_precision_is_close(models: Path) -> None:
+@pytest.mark.parametrize(("dtype", "close"), [("bfloat16", 0.2), ("float16", 0.03)])
+def test_half_precision_is_close(models: Path, dtype: str, close: float) -> None:
     exact = run(engine(models / "llama"), GROUP)["scores"]
-    rounded = run(engine(models / "llama", dtype="bfloat16"), GROUP)["scores"]
-    assert 0 < np.abs(exact - rounded).max() < 0.2
+    made = engine(models / "llama", dtype=dtype)
+    assert made.start()["dtype"] == dtype
+    assert 0 < np.abs(exact - run(made, GROUP)["scores"]).max() < close
 
 
 def broken(models: Path, tmp_path: Path, **changes: Any) -> Path:
