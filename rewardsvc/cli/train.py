@@ -113,6 +113,9 @@ def ensemble(
         )
         card = _train(pairs, output, recipe, device, threads)
     _show_card(card)
+    trunk = f", trunk: {base}" if lora else ""
+    served = f"{{kind: ensemble, directory: {output}{trunk}}}"
+    out.print(f"serve with: {served}", highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
     kind: ensemble
     directory: OUT
+    trunk: BASE            # where members are adapters
 
 Members differ in their score head, the order of pairs and dropout (Coste et al., arXiv
 2310.02743, section 4: same data, different seeds). A run that was interrupted goes on after the
@@ -55,13 +56,14 @@ def train_ensemble(
     """
     transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    runs_on = _device(device)
     base_hash = "" if recipe.scratch else _base_hash(Path(recipe.base))
     loaded = load_pairs(pairs)
     data_hash = hashlib.sha256(pairs.read_bytes()).hexdigest()
     split = split_by_prompt(loaded, recipe.seed, recipe.validation_share, recipe.held_out_share)
     run_hash = recipe.hash_with(data_hash, base_hash)
     workspace = Workspace(out, run_hash, {**recipe.to_json(), "pairs": data_hash})
-    run = _Run(recipe, _base(recipe, split, workspace), _device(device), report)
+    run = _Run(recipe, _base(recipe, split, workspace), runs_on, report)
     parts = {part.name: run.encode(getattr(split, part.name)) for part in dataclasses.fields(split)}
     empty = [name for name, encoded in parts.items() if not encoded]
     if empty:
@@ -309,12 +311,12 @@ def _write_held_out(
 
 
 def _device(name: str) -> torch.device:
-    if name != "auto":
-        try:
-            return torch.device(name)
-        except RuntimeError as error:
-            told = str(error).splitlines()[0]
-            raise ConfigError(
-                f"device: is {name!r}; allowed: auto, cpu, cuda, cuda:N: {told}"
-            ) from None
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ConfigError(f"device: is {name!r}; allowed: auto, cpu, cuda, cuda:N") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(f"device: is {name!r}, but there is no GPU that torch can use")
+    return device

@@ -56,6 +56,7 @@ def test_train_ensemble_from_scratch(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "member-1: step 1/1" in done.stderr
     assert "40 pairs: 32 to train on, 4 to stop by, 4 held out, 0 too long" in done.stdout
+    assert f"serve with: {{kind: ensemble, directory: {out}}}" in done.stdout
     assert (out / "member-1" / "model.safetensors").is_file()
 
 

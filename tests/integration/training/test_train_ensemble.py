@@ -266,6 +266,12 @@ def test_too_long_pairs_are_counted_and_none_left_is_refused(
         train_ensemble(path, tmp_path / "f", replace(recipe, max_length=8), device="cpu")
 
 
+def test_a_device_that_is_not_there_is_refused(trained: Trained, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="device: is 'abacus'; allowed: auto, cpu"):
+        train_ensemble(trained.pairs, tmp_path / "e", RECIPE, device="abacus")
+    assert not (tmp_path / "e").exists()
+
+
 def test_a_base_that_cannot_be_used_is_refused(trained: Trained, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="base: no such folder"):
         train_ensemble(trained.pairs, tmp_path / "e", Recipe("/absent"), device="cpu")
