@@ -6,8 +6,8 @@ their rates by the method of moments: spread beyond sampling s^2 = sum n (r - m)
 the sampling part, k = m (1 - m) / s^2 - 1, kept between 2 and 200 labels, and 10 while there
 are fewer than three siblings to learn from. A cell with rate r of n effective labels then has
 the posterior Beta(n r + k m, n (1 - r) + k (1 - m)): its mean is the rate, its quantiles the
-interval. That m is itself an estimate is covered by giving it no more labels than the parent
-has: k <= the parent's labels.
+interval. k is at most the parent's own labels. Not covered: that m is itself an estimate, and
+that it has seen the cell's labels too.
 """
 
 from __future__ import annotations
@@ -109,6 +109,6 @@ def _parent(key: _Key, known: Mapping[_Key, NoiseCell]) -> _Key:
 def _in_words(own: tuple[RateEstimate, RateEstimate], priors: Sequence[float], parent: _Key) -> str:
     around = " and ".join(part for part in parent if part) or "all samples"
     return (
-        f"{own[0].labels:.0f} wrong and {own[1].labels:.0f} right responses of its own, "
+        f"{own[0].labels:.0f} wrong and {own[1].labels:.0f} right responses' worth of its own, "
         f"{priors[0]:.0f} and {priors[1]:.0f} labels' worth of {around}"
     )
