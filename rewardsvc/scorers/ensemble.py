@@ -112,6 +112,7 @@ class EnsembleScorer:
             "members_are": self._files.kind,
             "standardisation": self._standardisation.version,
             "minimum_members": str(self._minimum_members),
+            "truncation": config.truncation,
             "deterministic": str(config.deterministic).lower(),
             **self._family.properties,
             **{key: f"{value:g}" for key, value in config.parameters.items()},

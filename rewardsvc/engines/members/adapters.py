@@ -13,9 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from peft import PeftModel
 from safetensors import safe_open
 from torch import Tensor, nn
@@ -32,7 +30,6 @@ from rewardsvc.engines.model_files import ADAPTER_CONFIG, ADAPTER_WEIGHTS, check
 from rewardsvc.engines.packed.adapters import adapter_branches
 from rewardsvc.engines.packed.layout import MicroBatch
 from rewardsvc.engines.padded import has_linear_head
-from rewardsvc.engines.passes import TokenSequence
 from rewardsvc.errors import ConfigError
 
 __all__ = ["load_adapters"]
@@ -90,9 +87,7 @@ def load_adapters(source: Source, settings: Settings) -> list[MemberSet]:
                 hidden.append(files.open.trunk.hidden(batch))
             return hidden
 
-    def forward(
-        batch: MicroBatch, owners: NDArray[np.int64], sequences: Sequence[TokenSequence]
-    ) -> Tensor:
+    def forward(batch: MicroBatch) -> Tensor:
         pairs = zip(chosen, states(batch), strict=True)
         return torch.stack([apply_head(head, hidden, settings) for head, hidden in pairs], dim=1)
 

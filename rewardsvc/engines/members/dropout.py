@@ -8,12 +8,9 @@ was not trained to be an ensemble: the spread of its members is then a heuristic
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from rewardsvc.engines.loading import Settings
@@ -21,7 +18,6 @@ from rewardsvc.engines.members.full_models import head_of, load_full_model
 from rewardsvc.engines.members.member_set import MemberSet, Source, apply_head
 from rewardsvc.engines.packed.dropout import ResidualDropout
 from rewardsvc.engines.packed.layout import MicroBatch
-from rewardsvc.engines.passes import TokenSequence
 from rewardsvc.errors import ConfigError
 
 __all__ = ["load_dropout"]
@@ -53,9 +49,7 @@ def load_dropout(source: Source, settings: Settings) -> list[MemberSet]:
     seeds = [source.seed * 1_000_003 + member for member in range(source.samples)]
     branches = [ResidualDropout(seed, source.rate) for seed in seeds]
 
-    def forward(
-        batch: MicroBatch, owners: NDArray[np.int64], sequences: Sequence[TokenSequence]
-    ) -> Tensor:
+    def forward(batch: MicroBatch) -> Tensor:
         states = packed.branches(batch, branches, packed.layers - layers)
         return torch.stack([apply_head(head, hidden, settings) for hidden in states], dim=1)
 

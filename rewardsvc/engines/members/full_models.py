@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rewardsvc.engines.loading import Settings, load_classifier
@@ -27,7 +24,6 @@ from rewardsvc.engines.members.member_set import (
 )
 from rewardsvc.engines.packed.layout import MicroBatch
 from rewardsvc.engines.padded import has_linear_head
-from rewardsvc.engines.passes import TokenSequence
 from rewardsvc.errors import ConfigError
 
 __all__ = ["head_of", "load_full_model", "load_full_models"]
@@ -63,9 +59,7 @@ def _member(files: TrunkFiles, outputs: int, settings: Settings) -> MemberSet:
         head = head_of(files.model)
         _check_head(files, head)
 
-    def forward(
-        batch: MicroBatch, owners: NDArray[np.int64], sequences: Sequence[TokenSequence]
-    ) -> Tensor:
+    def forward(batch: MicroBatch) -> Tensor:
         return apply_head(head, files.open.trunk.hidden(batch), settings)[:, None]
 
     return MemberSet(files, 1, outputs, forward, {})

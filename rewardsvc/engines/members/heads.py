@@ -10,12 +10,9 @@ the final norm, at the last token, in float32.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors import safe_open
 from torch import Tensor, nn
 
@@ -28,7 +25,6 @@ from rewardsvc.engines.members.member_set import (
     open_files,
 )
 from rewardsvc.engines.packed.layout import MicroBatch
-from rewardsvc.engines.passes import TokenSequence
 from rewardsvc.errors import ConfigError
 
 __all__ = ["load_heads", "read_head"]
@@ -55,9 +51,7 @@ def load_heads(source: Source, settings: Settings) -> list[MemberSet]:
     for head in heads:
         head.to(settings.torch_device)
 
-    def forward(
-        batch: MicroBatch, owners: NDArray[np.int64], sequences: Sequence[TokenSequence]
-    ) -> Tensor:
+    def forward(batch: MicroBatch) -> Tensor:
         hidden = files.open.trunk.hidden(batch)
         return torch.stack([apply_head(head, hidden, settings) for head in heads], dim=1)
 

@@ -63,15 +63,14 @@ class MemberSet:
         trunk: Where their tokenizer is, and how they run.
         count: How many members these are.
         outputs: What each gives a sample.
-        forward: (reads, count, outputs) of a micro-batch, given each read's sequence and all
-            sequences.
+        forward: (reads, count, outputs) of a micro-batch.
         facts: What to tell of them.
     """
 
     trunk: TrunkFiles
     count: int
     outputs: int
-    forward: Callable[[MicroBatch, NDArray[np.int64], Sequence[TokenSequence]], Tensor]
+    forward: Callable[[MicroBatch], Tensor]
     facts: dict[str, str]
 
     def scores(
@@ -84,7 +83,7 @@ class MemberSet:
 
         @torch.inference_mode()
         def compute(batch: MicroBatch, owners: NDArray[np.int64]) -> Tensor:
-            return self.forward(batch, owners, sequences)
+            return self.forward(batch)
 
         outputs = np.full((len(sequences), self.count, self.outputs), np.nan)
         found, failures = run_sequences(
