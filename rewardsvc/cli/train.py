@@ -31,6 +31,12 @@ def ensemble(
     seed: Annotated[int, typer.Option(help="Member k is trained with seed + k.")] = 0,
     epochs: Annotated[int, typer.Option()] = 3,
     batch_pairs: Annotated[int, typer.Option(help="Pairs in one step.")] = 32,
+    micro_batch_tokens: Annotated[
+        int, typer.Option(help="Padded tokens in one forward pass; lower it where memory ends.")
+    ] = 32_768,
+    gradient_checkpointing: Annotated[
+        bool, typer.Option(help="Less memory for a third more time.")
+    ] = False,
     learning_rate: Annotated[
         float | None,
         typer.Option(help="Peak rate; when absent 1e-5, with LoRA 1e-4, from scratch 1e-3."),
@@ -96,6 +102,8 @@ def ensemble(
             seed=seed,
             epochs=epochs,
             batch_pairs=batch_pairs,
+            micro_batch_tokens=micro_batch_tokens,
+            gradient_checkpointing=gradient_checkpointing,
             learning_rate=usual_rate if learning_rate is None else learning_rate,
             loss=loss,  # type: ignore[arg-type]  # the recipe checks it
             noise_rate=noise_rate,

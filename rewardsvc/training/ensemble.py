@@ -159,7 +159,7 @@ class _Run:
                 self._report(f"voter {voter + 1} of fold {fold + 1}/{recipe.folds}")
                 model, _, _ = self._trained(seed, learn, check)
                 scores = pair_scores(
-                    model, [training[i][1] for i in asked], self._recipe.batch_pairs
+                    model, [training[i][1] for i in asked], self._recipe.micro_batch_tokens
                 )
                 margins[asked, voter] = scores[:, CHOSEN] - scores[:, REJECTED]
         count = count_votes(margins, recipe.agreement)
@@ -208,7 +208,7 @@ class _Run:
             # Scores are those of the weights as saved, so that serving finds the same.
             self._save(model, tokenizer, directory)
             held_out = [encoded for _, encoded in parts["held_out"]]
-            scores = pair_scores(model, held_out, self._recipe.batch_pairs)
+            scores = pair_scores(model, held_out, self._recipe.micro_batch_tokens)
             workspace.keep_scores(name, scores[:, [CHOSEN, REJECTED]])
             write_json(directory / "training.json", _told(seed, len(training), history))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,16 +72,22 @@ def train(
     kept = _weights(model)
     without_progress = 0
     model.train()
+    if recipe.gradient_checkpointing:
+        model.enable_input_require_grads()  # adapters alone would leave nothing to go back to
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     for _ in range(recipe.epochs):
         for batch in _batches(training, recipe.batch_pairs, rng):
-            loss = pair_loss(_scores(model, batch), recipe).mean()
-            if not torch.isfinite(loss):
+            model.zero_grad(set_to_none=True)
+            loss = 0.0
+            for part in _micro_batches(batch, recipe.micro_batch_tokens):
+                share = pair_loss(_scores(model, part), recipe).sum() / len(batch)
+                share.backward()  # type: ignore[no-untyped-call]
+                loss += share.item()
+            if not math.isfinite(loss):
                 raise FloatingPointError(
-                    f"the loss is {loss.item()} at step {history.steps}; a lower learning rate "
+                    f"the loss is {loss} at step {history.steps}; a lower learning rate "
                     f"than {recipe.learning_rate:g} may do"
                 )
-            model.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(trainable, recipe.gradient_clip)
             optimizer.step()
             schedule.step()
@@ -91,7 +97,7 @@ def train(
             value, accuracy = _validate(model, validation, recipe)
             history.validations.append((history.steps, value, accuracy))
             report(
-                f"step {history.steps}/{total}: training loss {loss.item():.4f}, validation "
+                f"step {history.steps}/{total}: training loss {loss:.4f}, validation "
                 f"loss {value:.4f}, accuracy {accuracy:.3f}"
             )
             if value < history.best_loss:
@@ -106,6 +112,8 @@ def train(
         if without_progress >= recipe.patience:
             break
     model.load_state_dict(kept, strict=False)
+    if recipe.gradient_checkpointing:
+        model.gradient_checkpointing_disable()
     model.eval()
     return history
 
@@ -119,15 +127,20 @@ def pair_loss(scores: Tensor, recipe: Recipe) -> Tensor:
 
 
 @torch.no_grad()
-def pair_scores(model: Any, pairs: Sequence[EncodedPair], batch_pairs: int) -> NDArray[np.float64]:
-    """Scores of every sequence of every pair in eval mode, (pairs, sequences a pair)."""
+def pair_scores(model: Any, pairs: Sequence[EncodedPair], tokens: int) -> NDArray[np.float64]:
+    """Scores of every sequence of every pair in eval mode, (pairs, sequences a pair).
+
+    `tokens` bounds the padded size of one forward pass.
+    """
     was_training = model.training
     model.eval()
     order = sorted(range(len(pairs)), key=lambda index: pairs[index].longest)
     scores = np.zeros((len(pairs), len(pairs[0].sequences) if pairs else 2))
-    for at in range(0, len(order), batch_pairs):
-        rows = order[at : at + batch_pairs]
-        scores[rows] = _scores(model, [pairs[row] for row in rows]).double().cpu().numpy()
+    at = 0
+    for part in _micro_batches([pairs[index] for index in order], tokens):
+        rows = order[at : at + len(part)]
+        scores[rows] = _scores(model, part).double().cpu().numpy()
+        at += len(part)
     model.train(was_training)
     return scores
 
@@ -149,7 +162,7 @@ def _scores(model: Any, pairs: Sequence[EncodedPair]) -> Tensor:
 
 def _validate(model: Any, pairs: Sequence[EncodedPair], recipe: Recipe) -> tuple[float, float]:
     """Mean loss and the share of pairs ordered right, ties half."""
-    scores = pair_scores(model, pairs, recipe.batch_pairs)
+    scores = pair_scores(model, pairs, recipe.micro_batch_tokens)
     loss = pair_loss(torch.from_numpy(scores), recipe).mean().item()
     margin = scores[:, CHOSEN] - scores[:, REJECTED]
     return loss, float((np.sign(margin) / 2 + 0.5).mean())
@@ -168,6 +181,21 @@ def _batches(
         batches += [[pairs[i] for i in part[k : k + size]] for k in range(0, len(part), size)]
     rng.shuffle(batches)
     return batches
+
+
+def _micro_batches(pairs: Sequence[EncodedPair], tokens: int) -> Iterator[list[EncodedPair]]:
+    """The pairs in order, in parts of at most `tokens` when padded, but of one pair at least."""
+    part: list[EncodedPair] = []
+    width = 0
+    for pair in pairs:
+        wider = max(width, pair.longest)
+        if part and wider * len(pair.sequences) * (len(part) + 1) > tokens:
+            yield part
+            part, wider = [], pair.longest
+        part.append(pair)
+        width = wider
+    if part:
+        yield part
 
 
 def _weights(model: Any) -> dict[str, Tensor]:

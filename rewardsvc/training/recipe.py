@@ -47,6 +47,11 @@ class Recipe:
     """Member k has seed + k: its score head, order of pairs and dropout."""
     epochs: int = 3
     batch_pairs: int = 32
+    """Pairs in one step of the optimiser."""
+    micro_batch_tokens: int = 32_768
+    """Padded tokens in one forward pass; a step's gradients are summed over its passes."""
+    gradient_checkpointing: bool = False
+    """Computes activations twice rather than keep them: less memory, a third more time."""
     learning_rate: float = 1e-5
     weight_decay: float = 0.01
     warm_up_share: float = 0.1
@@ -77,7 +82,7 @@ class Recipe:
             ConfigError: names the option, its value and what is allowed.
         """
         _at_least(self, 1, "members", "epochs", "batch_pairs", "patience", "validations_per_epoch")
-        _at_least(self, 8, "max_length")
+        _at_least(self, 8, "max_length", "micro_batch_tokens")
         _between(self, "learning_rate", 0, 1, lowest_allowed=False)
         _between(self, "weight_decay", 0, 1)
         _between(self, "warm_up_share", 0, 1)

@@ -159,6 +159,19 @@ def test_an_interrupted_run_goes_on_after_the_last_finished_member(
         assert ours["members"] == pytest.approx(theirs["members"], abs=1e-5)
 
 
+def test_small_passes_and_recomputed_activations_change_nothing(
+    trained: Trained, tmp_path: Path
+) -> None:
+    once = replace(RECIPE, members=1, epochs=1)
+    often = replace(once, micro_batch_tokens=200, gradient_checkpointing=True)
+    scores = []
+    for name, recipe in (("once", once), ("often", often)):
+        out = tmp_path / name
+        train_ensemble(trained.pairs, out, recipe, device="cpu", report=lambda line: None)
+        scores.append([record["members"]["member-1"] for record in held_out_of(out)])
+    np.testing.assert_allclose(scores[1], scores[0], atol=1e-3)
+
+
 def test_a_folder_with_something_in_it_is_left_alone(trained: Trained, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is not empty, it holds a finished ensemble"):
         train_ensemble(trained.pairs, trained.directory, RECIPE, device="cpu")
