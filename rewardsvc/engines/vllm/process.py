@@ -10,12 +10,16 @@ from typing import Any
 
 import rewardsvc_verifiers
 
-import rewardsvc
 from rewardsvc.engines.process import EngineProcess
 from rewardsvc.engines.vllm.config import VllmEngineConfig
 from rewardsvc.errors import ConfigError
 
 __all__ = ["VllmProcess", "check_model_folder"]
+
+_PACKAGES = {
+    "rewardsvc": Path(__file__).parents[2],
+    "rewardsvc_verifiers": Path(rewardsvc_verifiers.__file__).parent,
+}
 
 
 class VllmProcess:
@@ -44,9 +48,8 @@ class VllmProcess:
         environment = _environment(config)
         if python is not None:
             self._packages = tempfile.TemporaryDirectory(prefix="rewardsvc-packages-")
-            for package in (rewardsvc, rewardsvc_verifiers):
-                (source,) = package.__path__
-                (Path(self._packages.name) / package.__name__).symlink_to(source)
+            for package, source in _PACKAGES.items():
+                (Path(self._packages.name) / package).symlink_to(source)
             environment["PYTHONPATH"] = self._packages.name
         self.process = EngineProcess(
             name,
