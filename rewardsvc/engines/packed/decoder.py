@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -18,7 +18,7 @@ from rewardsvc.engines.packed.attention import (
 )
 from rewardsvc.errors import ConfigError
 
-__all__ = ["Decoder", "PositionEmbeddings", "run_layer", "run_layers"]
+__all__ = ["Decoder", "PositionEmbeddings", "run_layer"]
 
 PositionEmbeddings = Callable[[int], Any]
 """The rotary cosines and sines, (1, rows, size) each, that a layer of this index takes."""
@@ -117,23 +117,6 @@ class Decoder:
             for kind in sorted(set(self._layer_types))
         }
         return lambda index: by_type[self._layer_types[index]]
-
-
-def run_layers(
-    layers: Sequence[nn.Module],
-    first: int,
-    hidden: Tensor,
-    position_ids: Tensor,
-    embeddings: PositionEmbeddings,
-    kernel: AttentionKernel,
-) -> Tensor:
-    """Runs consecutive layers, the first of which has the index `first` in its model.
-
-    Hidden states (1, rows, hidden) of the rows at `position_ids` (1, rows).
-    """
-    for index, layer in enumerate(layers, start=first):
-        hidden = run_layer(layer, hidden, position_ids, embeddings(index), kernel)
-    return hidden
 
 
 def run_layer(

@@ -8,6 +8,7 @@ nearly one in L.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rewardsvc.engines.packed.attention import AttentionKernel, AttentionRules
-from rewardsvc.engines.packed.cascade import attend, merge
+from rewardsvc.engines.packed.cascade import Chunk, KeysValues, attend, merge
 from rewardsvc.engines.packed.decoder import PositionEmbeddings, run_layer
 from rewardsvc.engines.packed.dense import attend_with_mask
 from rewardsvc.engines.packed.layout import MicroBatch
@@ -38,12 +39,17 @@ def run_layer_at_rows(
     position_ids: Tensor,
     embeddings: PositionEmbeddings,
     batch: MicroBatch,
+    chunks: Sequence[Chunk],
     rows: NDArray[np.int64],
     varlen: Varlen | None,
 ) -> Tensor:
     """The layer's output (1, len(rows), hidden) at ascending packed rows."""
     cosines, sines = embeddings(index)
-    key, value = keys_and_values(layer, hidden, (cosines, sines))
+    kept = KeysValues(batch.tokens)
+    for chunk in chunks:
+        own = slice(chunk.start, chunk.stop)
+        key, value = keys_and_values(layer, hidden[:, own], (cosines[:, own], sines[:, own]))
+        key, value = kept.store(chunk.start, key, value)
     where = torch.from_numpy(rows).to(hidden.device)
     kernel: AttentionKernel = RowsKernel(batch, rows, where, key, value)
     if varlen is not None:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from rewardsvc.engines.packed.block_pass import BlockPass
 from rewardsvc.engines.packed.branches import Branch
+from rewardsvc.engines.packed.cpu_linear import cpu_linear
 from rewardsvc.engines.packed.decoder import Decoder
 from rewardsvc.engines.packed.layout import MicroBatch
 from rewardsvc.engines.packed.self_check import difference
@@ -81,7 +82,7 @@ class PackedTrunk:
         if not len(batch.read_rows):
             empty = torch.empty(0, decoder.config.hidden_size, dtype=decoder.dtype)
             return [empty.to(decoder.device) for _ in branches]
-        with decoder.attending():
+        with decoder.attending(), cpu_linear(decoder.device, decoder.dtype):
             forward = self._pass(batch)
             shared = forward.run(decoder.runners[:from_layer], 0, forward.embedded)
             results: list[Tensor] = []

@@ -2,7 +2,7 @@
 
 FlashAttention's own package is used where it is installed, else torch's variable-length
 attention, which brings a FlashAttention kernel along. Both want half precision; float32 and
-the rules that these kernels lack go segment by segment (`cascade`).
+the rules that these kernels lack go piece by piece (`cascade`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rewardsvc.engines.packed.attention import AttentionKernel, AttentionRules
-from rewardsvc.engines.packed.cascade import SegmentKernel, merge
+from rewardsvc.engines.packed.cascade import ChunkKernel, KeysValues, cut_into_chunks, merge
 from rewardsvc.engines.packed.layout import MicroBatch, Segment
 
 __all__ = [
@@ -158,7 +158,10 @@ class VarlenKernel:
     def __init__(self, batch: MicroBatch, device: torch.device, varlen: Varlen) -> None:
         self._varlen = varlen
         self._longest = batch.longest
-        self._otherwise: AttentionKernel = SegmentKernel(batch)
+        (whole,) = cut_into_chunks(batch, batch.tokens)
+        self._otherwise: AttentionKernel = ChunkKernel(
+            whole, KeysValues(batch.tokens), batch.longest, device
+        )
         runs = [length for s in batch.segments for length in _runs(s) if length]
         self._own = _bounds(runs, device)
         parts = [(s, s.suffix_start, s.end) for s in batch.segments]

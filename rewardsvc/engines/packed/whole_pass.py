@@ -1,4 +1,9 @@
-"""A micro-batch as one packed row of tokens: every product covers all tokens at once."""
+"""A micro-batch as one packed row of tokens: the fast pass.
+
+On a GPU every product covers all tokens. On the CPU the layers run in chunks of rows whose
+intermediate results stay in the caches: of thousands of rows they are tens of megabytes, and
+writing them to fresh memory costs more than the arithmetic on them.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +13,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rewardsvc.engines.packed.attention import AttentionKernel
-from rewardsvc.engines.packed.cascade import SegmentKernel
-from rewardsvc.engines.packed.decoder import Decoder, run_layers
+from rewardsvc.engines.packed.cascade import ChunkKernel, KeysValues, cut_into_chunks
+from rewardsvc.engines.packed.decoder import Decoder, run_layer
 from rewardsvc.engines.packed.layout import MicroBatch
 from rewardsvc.engines.packed.pruning import run_layer_at_rows, worth_pruning
 from rewardsvc.engines.packed.varlen import Varlen, VarlenKernel
 
-__all__ = ["WholePass"]
+__all__ = ["CPU_ROWS", "WholePass"]
+
+CPU_ROWS = 1024
+"""Rows of a chunk on the CPU."""
 
 
 class WholePass:
@@ -25,7 +32,7 @@ class WholePass:
         decoder: The model.
         batch: What to run.
         prune: Compute the last layer only where it is read, where that pays.
-        varlen: The variable-length kernel to use; None: segment by segment.
+        varlen: The variable-length kernel to use; None: piece by piece.
     """
 
     def __init__(
@@ -33,20 +40,42 @@ class WholePass:
     ) -> None:
         self._decoder = decoder
         self._batch = batch
-        self._positions = torch.from_numpy(batch.position_ids).to(decoder.device).long()[None]
-        token_ids = torch.from_numpy(batch.token_ids).to(decoder.device).long()[None]
+        device = decoder.device
+        self._positions = torch.from_numpy(batch.position_ids).to(device).long()[None]
+        token_ids = torch.from_numpy(batch.token_ids).to(device).long()[None]
         self.embedded = decoder.embed(token_ids)
         self._embeddings = decoder.position_embeddings(self.embedded, self._positions)
-        self._varlen = varlen
-        self._kernel: AttentionKernel = (
-            SegmentKernel(batch) if varlen is None else VarlenKernel(batch, decoder.device, varlen)
-        )
+        self._varlen = None if varlen is None else VarlenKernel(batch, device, varlen)
+        self._chunks = cut_into_chunks(batch, CPU_ROWS if device.type == "cpu" else batch.tokens)
         self._rows, self._back = np.unique(batch.read_rows, return_inverse=True)
         self._prune = prune and worth_pruning(batch, self._rows, varlen)
+        self._varlen_function = varlen
 
     def run(self, layers: Sequence[nn.Module], first: int, states: Tensor) -> Tensor:
         """States after consecutive layers, the first of which has the index `first`."""
-        return run_layers(layers, first, states, self._positions, self._embeddings, self._kernel)
+        for index, layer in enumerate(layers, start=first):
+            states = self._run_layer(layer, index, states)
+        return states
+
+    def _run_layer(self, layer: nn.Module, index: int, states: Tensor) -> Tensor:
+        embeddings = self._embeddings(index)
+        if self._varlen is not None:
+            return run_layer(layer, states, self._positions, embeddings, self._varlen)
+        kept = KeysValues(self._batch.tokens)
+        after = []
+        for chunk in self._chunks:
+            own = slice(chunk.start, chunk.stop)
+            kernel = ChunkKernel(chunk, kept, self._batch.longest, states.device)
+            after.append(
+                run_layer(
+                    layer,
+                    states[:, own],
+                    self._positions[:, own],
+                    tuple(part[:, own] for part in embeddings),
+                    kernel,
+                )
+            )
+        return after[0] if len(after) == 1 else torch.cat(after, dim=1)
 
     def read(self, layers: Sequence[nn.Module], first: int, states: Tensor) -> Tensor:
         """Runs the last layers and the final norm; (reads, hidden)."""
@@ -61,8 +90,9 @@ class WholePass:
                 self._positions,
                 self._embeddings,
                 self._batch,
+                self._chunks,
                 self._rows,
-                self._varlen,
+                self._varlen_function,
             )
         else:
             states = states[:, torch.from_numpy(self._rows).to(states.device)]
