@@ -23,6 +23,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +63,7 @@ def load(folder: Path) -> tuple[list[str], dict[str, Array]]:
     return order, tables
 
 
-def _records(folder: Path, model: str) -> list[dict[str, list[float]]]:
+def _records(folder: Path, model: str) -> list[dict[str, Any]]:
     return json.loads((folder / f"{model}.json").read_text(encoding="utf-8"))
 
 
@@ -89,7 +90,7 @@ def one_split(
         values = OBJECTIVES[name].with_parameters()(standardised)
         shares[name] = right_is_best(values.reshape(-1, solutions))
     labels = np.tile(np.arange(solutions) == 0, len(training)).astype(np.float64)
-    prompts = np.repeat(np.array(problems, dtype=object)[training], solutions)
+    prompts = [problems[row] for row in training for _ in range(solutions)]
     weights: dict[str, float] = {}
     chosen: dict[str, str] = {}
     for method, options in (
@@ -99,7 +100,9 @@ def one_split(
         ("learned, signed weights", {"signed_weights": True}),
     ):
         objective = fit_learned_objective(flat, labels, prompts, names, **options)
-        shares[method] = right_is_best(objective(raw[test].reshape(-1, members)).reshape(-1, 10))
+        shares[method] = right_is_best(
+            objective(raw[test].reshape(-1, members)).reshape(-1, solutions)
+        )
         chosen[method] = f"{objective.fit['loss']} {objective.fit['strength']:g}"
         if method == "learned":
             weights = {member.name: member.weight for member in objective.members}
