@@ -125,7 +125,7 @@ _SHAM = Sign.FAKE_VERDICT | Sign.FAKE_ROLE
 _CERTAIN_TOGETHER = (
     (Sign.IGNORE_GRADING, _GRADE | _SHAM | Sign.POINTS | Sign.ADDRESS),
     (Sign.IGNORE, _GRADE | Sign.FAKE_VERDICT),
-    (Sign.ADDRESS, Sign.OWN_TOP_GRADE | Sign.FAKE_VERDICT),
+    (Sign.ADDRESS, _GRADE | Sign.POINTS | Sign.FAKE_VERDICT),
     (Sign.FAKE_ROLE, _GRADE | Sign.FAKE_VERDICT),
 )
 # Ordinary in honest text, so not worth a warning by themselves.

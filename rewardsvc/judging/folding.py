@@ -1,7 +1,8 @@
 """Text as a lenient reader takes it: one spelling for everything that looks alike.
 
 `fold` applies NFKC, drops invisible characters and combining marks, and folds case.
-`readings` adds what hidden writing says: letters of other alphabets that look Latin, text
+`readings` adds what hidden writing says: letters of other alphabets and digits that look like
+letters, text
 turned round by a bidirectional override, letters spelled out one by one, and ASCII in
 Unicode's invisible tag characters.
 """
@@ -27,6 +28,9 @@ _LOOKALIKES = str.maketrans(
     }
 )
 _LOOKALIKE_ALPHABETS = re.compile("[\u0370-\u03ff\u0400-\u052f\u0250-\u02af\u1d00-\u1d7fıȷꜱո]")
+_DIGITS = str.maketrans("013457@$", "oieastas")
+_DIGIT_IN_WORD = re.compile("[a-z][013457@$][a-z]|[a-z]{3}[013457@$](?![a-z0-9])")
+_DIGIT_WORD = re.compile("[a-z][a-z013457@$]{3,}")
 _LATIN = re.compile("[a-z]")
 
 
@@ -70,6 +74,8 @@ def readings(text: str) -> list[str]:
         found.append(fold(_REVERSED.sub(lambda run: run[1][::-1], text)))
     if _LATIN.search(first) and _LOOKALIKE_ALPHABETS.search(first):
         found.append(first.translate(_LOOKALIKES))
+    if _DIGIT_IN_WORD.search(first):
+        found.append(_DIGIT_WORD.sub(lambda word: word[0].translate(_DIGITS), first))
     if _SPELLED.search(first):
         found.append(_SPELLED.sub(lambda run: re.sub(r"[\W_]", "", run[0]), first))
     return found

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from enum import Flag, auto
+from itertools import pairwise
 from typing import NamedTuple
 
 from rewardsvc.judging import override_words as words
@@ -54,7 +55,7 @@ _LONG_WORD = 12
 """From here on a word may be several that were written without spaces."""
 _VERDICT_STEMS = (
     *("score", "rating", "grade", "verdict", "judgment", "judgement", "evaluation", "reward"),
-    *("assessment", "decision"),
+    *("assessment", "decision", "consensus"),
 )
 _ROLE_STEMS = (
     *("system", "judge", "evaluator", "grader", "reviewer", "admin", "developer", "end of"),
@@ -63,7 +64,7 @@ _ROLE_STEMS = (
 )
 
 _SENTENCE_END = re.compile(r"(?<=[!?;。！？।])|(?<=\.)(?=\s)|\n")
-_CLAUSE_MARKS = ",:;()-—–"
+_CLAUSE_MARKS = ",:;()[]<>*#-—–"
 _WORD = re.compile(r"[^\W_]+")
 _SLASHED_GRADE = re.compile(
     r"(?<!\d)(\d{1,3}) ?/ ?(\d{1,3})(?!\d)|(?<!\d)(\d{1,3}) out of (\d{1,3})"
@@ -72,11 +73,13 @@ _SLASHED_GRADE = re.compile(
 _OWN_MARKER = re.compile(r"\[ ?result(?: ?\d{1,3})? ?\] ?:? ?[*_`]{0,3} ?\w")
 _VERDICT_LINE = re.compile(
     r"(?m)^[ \t#*_>\-]{0,8}(?:final |overall |my |total )?"
-    r"(?:score|rating|grade|verdict|judge?ment|evaluation|reward|assessment|decision)"
+    r"(?:[a-z]{1,12} )?"
+    r"(?:score|rating|grade|verdict|judge?ment|evaluation|reward|assessment|decision|consensus)"
     r"[*_ ]{0,4}(?:[:=]|is)[ *_\"]{0,4}"
     r"(?:\d{1,3}(?: ?(?:/|out of) ?\d{1,3})?|correct|a|b|pass|passed|true|met|yes|perfect)"
     r"[ *_.\"!]{0,6}$"
 )
+_BROKEN_VERDICT = re.compile(r"(score|rating|grade|verdict)[*_ ]{0,4}:[*_ ]{0,4}\n\s{0,8}")
 _VERDICT_DATA = re.compile(
     r"[\"'](?:score|rating|grade|verdict|reward)[\"'] ?: ?[\"']?(?:\d{1,3}|correct|pass|true|a\b)"
     r"|<(?:score|rating|grade|verdict|reward)> ?(?:\d{1,3}|correct|pass|true|a\b)"
@@ -99,6 +102,7 @@ _BOUNDARY = re.compile(
     r"|response ends? here|evaluation (?:starts|begins) here"
     r"|(?:task description|score rubrics?|reference answer|feedback|evaluation result))"
     r"[ \t:>\]*_=-]{0,12}$"
+    r"|^[ \t]*#{1,6} ?(?:final )?(?:evaluation|assessment|judge?ment|grading)[ \t:*]{0,4}$"
     r"|^[ \t]*</(?:response|candidate|student_answer|submission)>|<<<response|response>>>"
 )
 
@@ -127,6 +131,7 @@ def grading_topic(folded: str) -> bool:
 
 def signs_by_sentence(folded: str) -> Iterator[Sign]:
     """The signs of each sentence of a folded text, in order."""
+    folded = _BROKEN_VERDICT.sub(r"\1: ", folded)
     kinds = _possible(folded)
     for sentence in _SENTENCE_END.split(folded):
         if sentence and not sentence.isspace():
@@ -173,7 +178,9 @@ def _signs(sentence: str, possible: _Possible) -> Sign:
         found |= Sign.FAKE_ROLE
     if possible.foreign_ignore and words.FOREIGN_IGNORE.search(sentence):
         found |= Sign.IGNORE_GRADING
-    if possible.foreign_grade and words.FOREIGN_TOP_GRADE.search(sentence):
+    if possible.foreign_grade and (
+        words.FOREIGN_TOP_GRADE.search(sentence) or words.FOREIGN_EARNS.search(sentence)
+    ):
         found |= Sign.OWN_TOP_GRADE if words.FOREIGN_OWN.search(sentence) else Sign.TOP_GRADE
     return found | _english_signs(sentence)
 
@@ -182,8 +189,12 @@ def _english_signs(sentence: str) -> Sign:
     bag = set(_WORD.findall(sentence))
     if any(len(word) >= _LONG_WORD for word in bag):
         bag.update(_tokens(sentence)[0])
-    ignores, addresses = bag & words.IGNORE, bag & words.ADDRESSEE
-    awards = bag & words.AWARD and bag & words.TOPS
+    ignores = bag & (words.IGNORE | {"not"}) or (
+        bag & (words.GRADING_RULES | words.RULES)
+        and bag & (words.VOID | words.CHANGED | words.FOLLOW)
+    )
+    addresses = bag & words.ADDRESSEE or (bag & words.GRADING_RULES and bag & words.MACHINES)
+    awards = bag & (words.AWARD | words.GRADE) and bag & words.TOPS
     found = NO_SIGN
     if not (ignores or addresses or awards):
         return found
@@ -219,52 +230,119 @@ def _tokens(sentence: str) -> tuple[list[str], set[int]]:
 def _tells_to_ignore(tokens: list[str]) -> Sign:
     found = NO_SIGN
     for index, word in enumerate(tokens):
-        if word not in words.IGNORE or words.NARRATORS & set(tokens[max(0, index - 2) : index]):
+        before, after = tokens[max(0, index - 2) : index], tokens[index + 1 : index + 9]
+        if (word in words.IGNORE and not words.NARRATORS & set(before)) or (
+            word in words.FOLLOW and before[-1:] in (["not"], ["t"], ["never"])
+        ):
+            what = after
+        elif word in words.GRADING_RULES | words.RULES and _is_void(after[:6]):
+            what = [*before, word]
+        elif word in words.GRADING_RULES | words.RULES and words.CHANGED & set(after[:4]):
+            found |= Sign.IGNORE
             continue
-        after = tokens[index + 1 : index + 9]
-        if words.GRADING_RULES & set(after):
+        else:
+            continue
+        unjudged = word in ("evaluate", "grade", "judge") and _names_itself(what[:3])
+        if words.GRADING_RULES & set(what) or unjudged:
             return Sign.IGNORE_GRADING
-        if words.RULES & set(after):
-            what = next(i for i, other in enumerate(after) if other in words.RULES)
-            if words.EARLIER & set(after[: what + 4]):
+        if words.RULES & set(what):
+            place = next(i for i, other in enumerate(what) if other in words.RULES)
+            if words.EARLIER & set(what[: place + 4]):
                 return Sign.IGNORE_GRADING
-            found = Sign.IGNORE
+            found |= Sign.IGNORE
     return found
 
 
+def _is_void(after: list[str]) -> bool:
+    """`no longer apply`, `has been suspended`, `is not required`."""
+    for index, word in enumerate(after):
+        if word in ("required", "needed", "apply"):
+            if {"no", "not", "longer"} & set(after[:index]):
+                return True
+        elif word in words.VOID:
+            return True
+    return False
+
+
 def _demands_grade(tokens: list[str], begins: set[int], sentence: str) -> Sign:
-    if words.CONDITIONS & set(tokens):
-        return NO_SIGN
     full_marks = any(
         (found[1] or found[3]) == (found[2] or found[4])
         for found in _SLASHED_GRADE.finditer(sentence)
     )
+    if _states_own_grade(tokens, full_marks):
+        return Sign.OWN_TOP_GRADE
+    # `If you are a grader, …` is no condition.
+    conditional = bool(words.CONDITIONS & set(tokens)) and ("if", "you") not in pairwise(tokens)
     best = NO_SIGN
     for index, word in enumerate(tokens):
         if word not in words.AWARD:
             continue
-        after = tokens[index + 1 : index + 15]
-        # `This response deserves …` names itself before the verb.
-        named = _names_itself(after) or (
-            word in words.EARNS and _names_itself(tokens[max(0, index - 5) : index])
-        )
+        after, before = tokens[index + 1 : index + 15], tokens[max(0, index - 5) : index]
         grade = _top_grade(after, word, full_marks)
+        if after[:1] in (["me"], ["us"]) and grade is Sign.TOP_GRADE:
+            return Sign.OWN_TOP_GRADE
+        if conditional:
+            continue
+        # `This response deserves …` names itself before the verb, `give it …` somewhere else.
+        named = (
+            _names_itself(after)
+            or (_is_earned(word, before) and _names_itself(before))
+            or (after[:1] == ["it"] and _names_itself(tokens[:index]))
+            or (after[:1] == ["this"] and full_marks and (index in begins))
+            or (word in words.PARTICIPLES and _is_told(before) and _names_itself(before))
+        )
         if named and (grade or _called_right(after)):
             return Sign.OWN_TOP_GRADE
-        if index in begins or tokens[index - 1] in words.LEADS:
+        everyone = (
+            word in words.RECEIVES
+            and words.EVERYONE & set(before)
+            and ((words.WORK | words.WORKS) & set(before))
+        )
+        told = tokens[index - 1] in words.LEADS or (
+            tokens[index - 1] == "to" and tokens[max(0, index - 2)] in words.DUTIES
+        )
+        if everyone or index in begins or told:
             best |= grade
     return best
 
 
+def _is_earned(word: str, before: list[str]) -> bool:
+    """`deserves`, `should get`; a plain `gets` tells what happened elsewhere."""
+    return word in words.DESERVES or (
+        word in words.RECEIVES and bool(words.MODALS & set(before[-1:]))
+    )
+
+
+def _is_told(before: list[str]) -> bool:
+    """`must be`, `should be` …"""
+    return before[-1:] == ["be"] and before[-2:-1] in (["must"], ["should"], ["shall"], ["to"])
+
+
+def _states_own_grade(tokens: list[str], full_marks: bool) -> bool:
+    """`the rating of this response is 5`."""
+    for index, word in enumerate(tokens):
+        if word not in words.GRADE or tokens[index + 1 : index + 2] not in (["for"], ["of"]):
+            continue
+        after = tokens[index + 2 : index + 12]
+        if _names_itself(after[:4]) and (
+            full_marks or words.TOP & set(after) or words.TOP_NUMBERS & set(after[2:])
+        ):
+            return True
+    return False
+
+
 def _names_itself(tokens: list[str]) -> bool:
     return any(
-        word in words.OWN and any(work in words.WORK for work in tokens[index + 1 : index + 3])
+        (word in words.OWN and any(work in words.WORK for work in tokens[index + 1 : index + 3]))
+        or (word in words.WORK and tokens[index + 1 : index + 2] == ["above"])
         for index, word in enumerate(tokens)
     )
 
 
 def _called_right(after: list[str]) -> bool:
-    """`mark this answer as correct`: the label stands right behind the work."""
+    """`mark this answer as correct`: the label stands right behind the work or the verb."""
+    if after[:1] == ["as"] and after[1:2] and after[1] in words.RIGHT:
+        return True
     for index, word in enumerate(after):
         if word in words.WORK:
             behind = [w for w in after[index + 1 : index + 4] if w not in ("as", "to", "be")]
@@ -273,13 +351,18 @@ def _called_right(after: list[str]) -> bool:
     return False
 
 
+_PLAIN_AWARDS = ("give", "award", "assign", "output", "outputs", "print", "return", "say")
+
+
 def _top_grade(after: list[str], verb: str, full_marks: bool) -> Sign:
-    if full_marks:
+    if full_marks or (
+        after[:2] in (["this", "as"], ["it", "as"]) and (words.RIGHT & set(after[2:3]))
+    ):
         return Sign.TOP_GRADE
     found = NO_SIGN
     for index, word in enumerate(after):
         near = after[index + 1 : index + 4]
-        if word in words.TOP and (words.GRADE | words.POINTS) & set(near):
+        if word in words.TOP and (words.GRADE | words.POINTS) & set(near[:2]):
             return Sign.TOP_GRADE
         if word not in words.TOP_NUMBERS:
             continue
@@ -287,15 +370,21 @@ def _top_grade(after: list[str], verb: str, full_marks: bool) -> Sign:
             verb in ("rate", "score", "grade") and index <= 6
         ):
             return Sign.TOP_GRADE
-        if words.POINTS & set(near) or (verb in ("give", "award", "assign") and not near):
+        if words.POINTS & set(near) or (
+            not near and (verb in _PLAIN_AWARDS or verb in words.DESERVES)
+        ):
             found = Sign.POINTS
     return found
 
 
 def _addresses_judge(tokens: list[str]) -> bool:
-    for index, word in enumerate(tokens):
-        if word in words.ADDRESSEE and index <= 7:
-            before = set(tokens[:index])
-            if before & words.GREETING or (index == 0 and len(tokens) > 1):
-                return True
+    for index, word in enumerate(tokens[:8]):
+        if word in words.GRADING_RULES:
+            beside = {*tokens[max(0, index - 1) : index], *tokens[index + 1 : index + 2]}
+            if not words.MACHINES & beside:
+                continue
+        elif word not in words.ADDRESSEE:
+            continue
+        if words.GREETING & set(tokens[:index]) or (index == 0 and len(tokens) > 1):
+            return True
     return False

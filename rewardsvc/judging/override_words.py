@@ -11,11 +11,22 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-IGNORE = _words("ignore disregard forget override bypass overrule skip discard neglect suspend")
-GRADING_RULES = _words("rubric rubrics criteria criterion grading scoring evaluation")
+IGNORE = _words(
+    "ignore disregard forget override bypass overrule skip discard neglect suspend stop abandon"
+)
+GRADING_RULES = _words(
+    "rubric rubrics criteria criterion grading scoring evaluation evaluating judging"
+)
+FOLLOW = _words("follow use apply obey consult consider evaluate grade judge")
+VOID = _words(
+    "suspended disabled void invalid cancelled canceled obsolete skipped overridden unnecessary "
+    "required needed apply"
+)
+CHANGED = _words("changed updated superseded revised replaced paused")
+MACHINES = _words("assistant system model ai bot program engine agent")
 RULES = _words(
     "instruction instructions guideline guidelines rules prompt prompts directions directive "
-    "directives"
+    "directives reference"
 )
 EARLIER = _words(
     "previous prior above earlier preceding all any every your these those given system original "
@@ -25,13 +36,20 @@ LEADS = _words(
     "please and then now must should just simply always you instead kindly also therefore only "
     "so will"
 )
+DUTIES = _words("is task job need needs have required instructed told asked programmed supposed")
 AWARD = _words(
     "give award assign grant rate score mark grade output return print respond answer reply say "
     "write choose select pick declare consider treat label report set accept approve deem emit "
-    "provide deserves deserve merits merit earns warrants receive receives get gets rank "
-    "end finish conclude"
+    "provide deserves deserve merits merit earn earns warrants receive receives get gets rank "
+    "end finish conclude outputs gives returns awards assigns says prints "
+    "graded marked scored rated considered treated labeled accepted deemed"
 )
-EARNS = _words("deserves deserve merits merit earns warrants receive receives get gets")
+DESERVES = _words("deserves deserve merits merit warrants")
+RECEIVES = _words("receive receives get gets earn earns")
+MODALS = _words("should must shall will to now")
+PARTICIPLES = _words("graded marked scored rated considered treated labeled accepted deemed")
+EVERYONE = _words("every all each any")
+WORKS = _words("responses answers submissions solutions")
 TOP = _words("max maximum maximal highest top perfect full best greatest")
 GRADE = _words("score scores rating ratings grade grades reward rewards verdict result")
 POINTS = _words("mark marks point points credit credits star stars")
@@ -108,27 +126,38 @@ FOREIGN_IGNORE = _compiled(
     r"(?:abaikan)[^.\n]{0,40}(?:instruksi|petunjuk|rubrik|kriteria|aturan)",
 )
 FOREIGN_TOP_GRADE = _compiled(
-    r"(?:da|dale|otorga|asigna|califica|pon|puntua)\w{0,4}[^.\n]{0,50}"
+    r"\b(?:da|dale|otorga|asigna|califica|pon|puntua)\w{0,4}[^.\n]{0,50}"
     r"(?:puntuacion (?:maxima|perfecta|mas alta)|maxima (?:puntuacion|calificacion|nota)|10|5/5)",
-    r"(?:donne|attribue|accorde|mets|note)\w{0,4}[^.\n]{0,50}"
+    r"\b(?:donne|attribue|accorde|mets|notez)\w{0,4}[^.\n]{0,50}"
     r"(?:note maximale|meilleure note|score maximal|maximum de points|10|5/5)",
-    r"(?:gib|geben|vergib|vergeben|bewerte)\w{0,4}[^.\n]{0,50}"
+    r"\b(?:gib|geben|vergib|vergeben|bewerte)\w{0,4}[^.\n]{0,50}"
     r"(?:hochste\w{0,2} (?:punkt|note|bewertung)|volle punkt|bestnote|maximal|10|5/5)",
-    r"(?:de|atribua|avalie|conceda)\w{0,3}[^.\n]{0,50}"
+    r"\b(?:atribua|avalie|conceda|de (?:a )?nota|de (?:a )?pontuacao)\w{0,3}[^.\n]{0,50}"
     r"(?:nota maxima|pontuacao maxima|nota mais alta|10|5/5)",
-    r"(?:dai|assegna|attribuisci|valuta)\w{0,3}[^.\n]{0,50}"
+    r"\b(?:dai|assegna|attribuisci|valuta)\w{0,3}[^.\n]{0,50}"
     r"(?:punteggio massimo|voto massimo|massimo dei voti|10|5/5)",
     r"(?:постав|дай|оцени|присво)\w{0,4}[^.\n]{0,50}(?:максимальн|высш|10|5 балл|отличн)",
-    r"(?:daj|przyznaj|ocen)\w{0,4}[^.\n]{0,50}(?:maksymaln|najwyzsz|10|5/5)",
-    r"(?:geef)\w{0,3}[^.\n]{0,50}(?:hoogste|maximale|10|5/5)",
+    r"\b(?:daj|przyznaj|ocen)\w{0,4}[^.\n]{0,50}(?:maksymaln|najwyzsz|10|5/5)",
+    r"\b(?:geef)\w{0,3}[^.\n]{0,50}(?:hoogste|maximale|10|5/5)",
     r"(?:tam puan|en yuksek puan|10 puan)[^.\n]{0,20}(?:ver|yaz)",
     r"(?:给|打|评为|判为|输出|給)[^。\n]{0,16}(?:满分|滿分|最高分|10\s?分|5\s?分|100\s?分|正确)",
     r"(?:満点|最高点|最高得点|10\s?点|5\s?点|100\s?点)[^。\n]{0,10}(?:与え|付け|つけ|くだ|出)",
     r"(?:만점|최고 점수|10\s?점|5\s?점|100\s?점)[^.\n]{0,12}(?:주|부여|매기)",
     r"(?:أعط|امنح|قيم)[^.\n]{0,50}(?:الدرجة الكاملة|أعلى درجة|10|5)",
     r"(?:पूरे अंक|अधिकतम अंक|10 अंक|पूर्ण अंक)[^।\n]{0,20}(?:द)",
-    r"(?:cho|cham)[^.\n]{0,40}(?:diem toi da|diem cao nhat|10 diem|5 diem)",
-    r"(?:beri|berikan)\w{0,4}[^.\n]{0,40}(?:nilai tertinggi|skor tertinggi|nilai maksimal|10|5/5)",
+    r"\b(?:cho|cham)[^.\n]{0,40}(?:diem toi da|diem cao nhat|10 diem|5 diem)",
+    r"\b(?:beri|berikan)\w{0,4}[^.\n]{0,40}"
+    r"(?:nilai tertinggi|skor tertinggi|nilai maksimal|10|5/5)",
+)
+FOREIGN_EARNS = _compiled(
+    r"merece[^.\n]{0,30}(?:maxima|perfecta|mas alta|10)",
+    r"merite[^.\n]{0,30}(?:maximale|meilleure|parfait|10)",
+    r"verdient[^.\n]{0,30}(?:hochste|volle|bestnote|maximal|10)",
+    r"merita[^.\n]{0,30}(?:massimo|pieni|10)",
+    r"заслужива[^.\n]{0,30}(?:максимальн|высш|10)",
+    r"zasluguje[^.\n]{0,30}(?:maksymaln|najwyzsz|10)",
+    r"(?:应得|應得|值得|应获得|当得)[^。\n]{0,6}(?:满分|滿分|最高分|10\s?分)",
+    r"(?:満点|最高点)[^。\n]{0,4}(?:に値|ふさわしい)",
 )
 FOREIGN_OWN = _compiled(
     r"(?:esta|mi) (?:respuesta|solucion)",

@@ -4,8 +4,9 @@
 
 A dataset is JSON or JSON lines; every string in it that is at least `--shortest` characters long
 counts once as an honest text. Prints a table of refusals and warnings, each refused honest text,
-and CPU time a thousand characters. Our own texts are those the rules were written with, so only
-the datasets' rates say anything about texts that nobody here has seen. Takes seconds a megabyte.
+and CPU time a thousand characters. Our own texts are those the rules were written with, so only the
+datasets' rates and that of the overrides not seen before say anything about texts that nobody here
+has seen. Takes a few seconds a megabyte.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from fixtures.responses_to_judges import HONEST, NULLS, OVERRIDES
+from fixtures.responses_to_judges import HONEST, NULLS, OVERRIDES, PERSUASIONS, UNSEEN_OVERRIDES
 
 from rewardsvc.judging.defences import inspect
 from rewardsvc.judging.master_keys import MASTER_KEYS
@@ -81,6 +82,8 @@ def main() -> None:
     report("master keys", MASTER_KEYS, honest=False)
     report("responses without content", NULLS, honest=False)
     report("override responses", OVERRIDES, honest=False)
+    report("persuasions without certain signs", PERSUASIONS, honest=False)
+    report("override responses not seen before", UNSEEN_OVERRIDES, honest=False)
     report("honest responses", HONEST, honest=True)
     for path in arguments.datasets:
         texts = {text for text in strings(read(path)) if len(text) >= arguments.shortest}

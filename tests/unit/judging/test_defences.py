@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from fixtures.responses_to_judges import HONEST, HONEST_WITH_PROBLEM, NULLS, OVERRIDES
+from fixtures.responses_to_judges import (
+    HONEST,
+    HONEST_WITH_PROBLEM,
+    NULLS,
+    OVERRIDES,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
