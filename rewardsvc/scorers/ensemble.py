@@ -7,7 +7,6 @@ reason, and the sample still has a score as long as `minimum_members` are left.
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from rewardsvc.errors import ConfigError
 from rewardsvc.scorers.ensemble_config import EnsembleConfig
 from rewardsvc.scorers.ensemble_files import find_files, find_objective, find_standardisation
 from rewardsvc.scorers.model_requests import model_request
+from rewardsvc.scorers.model_settings import start_and_hash
 from rewardsvc.scorers.scorer import weigh_by_characters
 from rewardsvc.types import Evidence, Group, MemberScore, Score, ScorerDescription, Status
 from rewardsvc.versions import version_of
@@ -144,15 +144,8 @@ class EnsembleScorer:
             ConfigError: a member cannot be used; names its folder and what is wrong.
             EngineDown: the process could not be started.
         """
-        hashing = asyncio.ensure_future(asyncio.to_thread(self._files.hashes))
-        try:
-            information = await self._engine.start()
-        except BaseException:
-            hashing.cancel()
-            raise
-        self._hashes = await hashing
-        facts = information.pop("facts")
-        self._facts = {**information, **facts}
+        information, *self._hashes = await start_and_hash(self._engine, self._files.hashing())
+        self._facts = {**information, **information.pop("facts")}
 
     async def score(self, groups: Sequence[Group]) -> list[list[Score]]:
         """Scores one batch.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rewardsvc.aggregate import (
@@ -51,10 +52,12 @@ class EnsembleFiles:
     parts: tuple[Path, ...] = ()
     labels: tuple[str, ...] = ("score",)
 
-    def hashes(self) -> list[str]:
-        """Hashes of all that decides the members' raw scores; reads every weight."""
-        parts = [adapter_hash(p) if p.is_dir() else hash_files(p) for p in self.parts]
-        return [*(model_hash(directory) for directory in self.directories), *parts]
+    def hashing(self) -> list[Callable[[], str]]:
+        """What hashes all that decides the members' raw scores; reads every weight."""
+        return [
+            *(partial(model_hash, directory) for directory in self.directories),
+            *(partial(adapter_hash if p.is_dir() else hash_files, p) for p in self.parts),
+        ]
 
 
 def find_files(config: EnsembleConfig, base_path: Path) -> EnsembleFiles:

@@ -13,8 +13,8 @@ steps' rewards sum to q of the whole response.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar, Literal
@@ -26,7 +26,7 @@ from pydantic import BaseModel, Field, field_validator
 from rewardsvc.critique.steps import split_steps
 from rewardsvc.engines.model_files import check_model_directory, model_hash
 from rewardsvc.scorers.model_requests import as_messages
-from rewardsvc.scorers.model_settings import ModelSettings
+from rewardsvc.scorers.model_settings import ModelSettings, start_and_hash
 from rewardsvc.scorers.scorer import weigh_by_characters
 from rewardsvc.scorers.token_scores import ENGINE, Context, Part, TokenScores, ask
 from rewardsvc.types import Group, Score, ScorerDescription, Status, Step, TokenIds
@@ -137,33 +137,28 @@ class ImplicitScorer:
 
     async def start(self) -> None:
         """Starts the engine process; ConfigError or EngineDown where it cannot."""
-        self._facts = await self._engine.start()
-        self._hashes = [await asyncio.to_thread(model_hash, d) for d in self._directories]
+        self._facts, *self._hashes = await start_and_hash(
+            self._engine, [partial(model_hash, directory) for directory in self._directories]
+        )
 
     async def score(self, groups: Sequence[Group]) -> list[list[Score]]:
         """Scores one batch; raises as an EngineProcess does."""
-        contexts = []
-        for group in groups:
-            texts = [r.text for r in group.responses if isinstance(r.text, str)]
-            if not isinstance(group.prompt, TokenIds) and texts:
-                contexts.append(
-                    Context(as_messages(group.prompt), tuple((Part(text),) for text in texts))
-                )
+        asked = [_texts(group) for group in groups]
+        contexts = [
+            Context(as_messages(group.prompt), tuple((Part(text),) for text in texts.values()))
+            for group, texts in zip(groups, asked, strict=True)
+            if texts
+        ]
         answers = iter(await ask(self._engine, contexts))
         scores = []
-        for group in groups:
-            usable = not isinstance(group.prompt, TokenIds) and any(
-                isinstance(r.text, str) for r in group.responses
-            )
-            found = iter(next(answers) if usable else ())
-            scores.append(
-                [
-                    self._score(r.text, next(found))
-                    if usable and isinstance(r.text, str)
-                    else Score.unscored(Status.ERROR, "needs text, not token ids, to find steps")
-                    for r in group.responses
-                ]
-            )
+        for group, texts in zip(groups, asked, strict=True):
+            refused = Score.unscored(Status.ERROR, "needs text, not token ids, to find steps")
+            row = [refused] * len(group.responses)
+            for (place, text), found in zip(
+                texts.items(), next(answers) if texts else (), strict=True
+            ):
+                row[place] = self._score(text, found)
+            scores.append(row)
         return scores
 
     async def close(self) -> None:
@@ -183,6 +178,13 @@ class ImplicitScorer:
         value = _AGGREGATIONS[self._config.aggregation](by_step, len(rewards))
         status = Status.TRUNCATED if found.truncation else Status.OK
         return Score(status, value, found.truncation, steps=steps)
+
+
+def _texts(group: Group) -> dict[int, str]:
+    """The responses that are text, by place; none where the prompt is in token ids."""
+    if isinstance(group.prompt, TokenIds):
+        return {}
+    return {i: r.text for i, r in enumerate(group.responses) if isinstance(r.text, str)}
 
 
 def implicit_steps(

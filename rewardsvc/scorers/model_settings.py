@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from rewardsvc.engines import EngineProcess
 from rewardsvc.scorers.scorer import BatchLimits
 
-__all__ = ["ModelSettings"]
+__all__ = ["ModelSettings", "start_and_hash"]
 
 _BATCHES_IN_FLIGHT = 2
 
@@ -100,3 +101,14 @@ class ModelSettings(BaseModel):
             start_seconds=self.start_timeout_seconds,
             stall_seconds=self.stall_timeout_seconds,
         )
+
+
+async def start_and_hash(engine: EngineProcess, hashing: Sequence[Callable[[], str]]) -> list[Any]:
+    """Starts an engine while its models' files are hashed; what it told, and the hashes."""
+    jobs = asyncio.gather(*(asyncio.to_thread(job) for job in hashing))
+    try:
+        information = await engine.start()
+    except BaseException:
+        jobs.cancel()
+        raise
+    return [information, *await jobs]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar, Literal
@@ -18,7 +18,7 @@ from rewardsvc.scorers.likelihood.measure import Measure, MeasureSettings, NoAns
 from rewardsvc.scorers.likelihood.reference import REFERENCE_MEASURES
 from rewardsvc.scorers.likelihood.self_aligned import SelfAligned
 from rewardsvc.scorers.model_requests import as_messages, reference_texts
-from rewardsvc.scorers.model_settings import ModelSettings
+from rewardsvc.scorers.model_settings import ModelSettings, start_and_hash
 from rewardsvc.scorers.scorer import weigh_by_characters
 from rewardsvc.scorers.token_scores import ENGINE, Context, TokenScores, ask
 from rewardsvc.types import Group, Response, Score, ScorerDescription, Status, TokenIds
@@ -36,8 +36,6 @@ MEASURES: Mapping[str, Callable[[MeasureSettings], Measure]] = MappingProxyType(
 )
 """Measures by the name that configurations use."""
 
-_FollowUps = tuple[str, ...]
-
 
 class LikelihoodConfig(ModelSettings):
     """Configuration of a token-probability reward; relative paths start at the file's folder."""
@@ -49,10 +47,10 @@ class LikelihoodConfig(ModelSettings):
         "<answer>", min_length=1, description="What stands before a response's final answer."
     )
     answer_end: str = Field("</answer>", min_length=1, description="What stands behind it.")
-    positive_follow_ups: _FollowUps = Field(
+    positive_follow_ups: tuple[str, ...] = Field(
         (), description=f"measure follow_up: what a content user says; by default {POSITIVE}."
     )
-    negative_follow_ups: _FollowUps = Field(
+    negative_follow_ups: tuple[str, ...] = Field(
         (), description=f"measure follow_up: what another says; by default {NEGATIVE}."
     )
     truncation: Literal["prompt_left", "reject"] = Field(
@@ -131,8 +129,9 @@ class LikelihoodScorer:
 
     async def start(self) -> None:
         """Starts the engine process; ConfigError or EngineDown where it cannot."""
-        self._facts = await self._engine.start()
-        self._hash = await asyncio.to_thread(model_hash, self._directory)
+        self._facts, self._hash = await start_and_hash(
+            self._engine, [partial(model_hash, self._directory)]
+        )
 
     async def score(self, groups: Sequence[Group]) -> list[list[Score]]:
         """Scores one batch; raises as an EngineProcess does."""

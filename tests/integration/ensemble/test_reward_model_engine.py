@@ -109,6 +109,15 @@ def test_members_with_one_tokenizer_share_the_tokenisation(models: Path) -> None
     assert len(encoded) == 2
 
 
+def test_equal_prompts_of_different_callers_are_computed_together(models: Path) -> None:
+    made = engine(models / "llama")
+    apart = [{"messages": QUESTION, "responses": [text]} for text in TEXTS]
+    other = {"messages": [["user", "And 2 + 2?"]], "responses": ["4"]}
+    _, (encoded,) = made.prepare({"groups": [*apart[:3], other, *apart[3:]]})
+    groups = [sequence.group for sequence in encoded.sequences]
+    assert groups == [0, 0, 0, 1, *[0] * (len(TEXTS) - 3)]
+
+
 def test_members_of_every_kind_side_by_side(models: Path) -> None:
     names = ["llama", "bert", "no_template", "pad_is_eos"]
     together = run(engine(*(models / name for name in names)), GROUP)["scores"]

@@ -360,7 +360,7 @@ async def test_the_version_covers_what_changes_scores(base: Path) -> None:
     for settings in variants:
         settings = {"members": ("pair/rm1", "pair/rm2"), **settings}
         scorer = EnsembleScorer("rm", config(**settings), base)
-        scorer._hashes = scorer._files.hashes()
+        scorer._hashes = [job() for job in scorer._files.hashing()]
         versions.add(scorer.describe().version)
     assert len(versions) == len(variants)
 
