@@ -30,6 +30,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from rewardsvc.client import AsyncClient
@@ -193,7 +195,7 @@ async def directly(engine: Generator, requests: Sequence[GenerationRequest], cou
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--samples", type=int, default=256, help="samples a round")
+    parser.add_argument("--samples", type=int, default=512, help="samples a round")
     parser.add_argument("--critiques", type=int, default=1, help="critiques a sample")
     parser.add_argument("--max-tokens", type=int, default=64)
     parser.add_argument("--concurrency", type=int, default=32, help="requests at the engine")
@@ -207,7 +209,7 @@ def main() -> None:
         help="run a tiny model on vLLM with this interpreter",
     )
     options = parser.parse_args()
-    logging.disable(logging.WARNING)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     with tempfile.TemporaryDirectory() as folder:
         rounds = asyncio.run(measure(options, Path(folder)))
     print(f"{'round':>5} {'service/s':>10} {'direct/s':>10} {'share':>7} {'CPU ms':>14}")

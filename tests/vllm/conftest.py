@@ -44,6 +44,7 @@ scorers:
   judge:
     kind: judge
     model: *critic
+    reasoning: false
     seconds_per_sample: 300
   steps:
     kind: process

@@ -46,7 +46,8 @@ class VllmEngineConfig(BaseModel):
     python: str | None = Field(
         None,
         min_length=1,
-        description="Interpreter of the environment that has vLLM; the server's own when absent.",
+        description="Interpreter of an environment of its own that has vLLM and msgpack (it need "
+        "not have rewardsvc); the server's own when absent.",
     )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="auto: the checkpoint's own."
