@@ -19,10 +19,10 @@ from rewardsvc.engines.generation import (
     GenerationFailed,
     GenerationRequest,
 )
-from rewardsvc.engines.model_files import model_hash
+from rewardsvc.engines.model_files import check_model_directory, model_hash
 from rewardsvc.engines.requests import check_request, generate_all
 from rewardsvc.engines.vllm.config import VllmConfig
-from rewardsvc.engines.vllm.process import VllmProcess, check_model_folder
+from rewardsvc.engines.vllm.process import VllmProcess
 from rewardsvc.errors import RewardServiceError
 from rewardsvc.types import Usage
 from rewardsvc.versions import version_of
@@ -43,7 +43,7 @@ class VllmGenerator:
         self.name = name
         self._config = config
         self._directory = base_path / config.model
-        check_model_folder(self._directory)
+        check_model_directory(self._directory)
         self._vllm = VllmProcess(
             name,
             _ENGINE,

@@ -11,10 +11,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from rewardsvc.engines.model_files import model_hash
+from rewardsvc.engines.model_files import check_model_directory, model_hash
 from rewardsvc.engines.truncation import Truncation
 from rewardsvc.engines.vllm.config import VllmEngineConfig
-from rewardsvc.engines.vllm.process import VllmProcess, check_model_folder
+from rewardsvc.engines.vllm.process import VllmProcess
 from rewardsvc.versions import version_of
 
 __all__ = ["Pooled", "VllmPooling"]
@@ -59,7 +59,7 @@ class VllmPooling:
         self.name = name
         self._config = config
         self._directory = base_path / config.model
-        check_model_folder(self._directory)
+        check_model_directory(self._directory)
         options = {"task": task, "family": family, "truncation": truncation}
         self._vllm = VllmProcess(name, _ENGINE, config, self._directory, base_path, options)
         self._labels = 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ from rewardsvc.engines.process import EngineProcess
 from rewardsvc.engines.vllm.config import VllmEngineConfig
 from rewardsvc.errors import ConfigError
 
-__all__ = ["VllmProcess", "check_model_folder"]
+__all__ = ["VllmProcess"]
 
 _PACKAGES = {
     "rewardsvc": Path(__file__).parents[2],
@@ -96,24 +95,3 @@ def _environment(config: VllmEngineConfig) -> dict[str, str]:
         "VLLM_CPU_KVCACHE_SPACE": str(config.cpu_cache_gigabytes),
         **threads,
     }
-
-
-def check_model_folder(directory: Path) -> None:
-    """Checks that a model's files are there.
-
-    Raises:
-        ConfigError: names the folder or file and what is missing.
-    """
-    if not directory.is_dir():
-        raise ConfigError(f"model: no such folder: {directory}")
-    for name in ("config.json", "tokenizer.json"):
-        if not (directory / name).is_file():
-            raise ConfigError(f"model: {directory} is no model folder: {name} is missing")
-    if not any(directory.glob("*.safetensors")):
-        raise ConfigError(f"model: {directory} has no weights in safetensors")
-    try:
-        config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(f"model: {directory}/config.json is not JSON: {error}") from None
-    if not isinstance(config, dict):
-        raise ConfigError(f"model: {directory}/config.json must be a JSON object")
