@@ -239,23 +239,26 @@ class PointwiseJudge(Judge):
             return self._refused(inspection.refusal)
         deadline = self._deadline()
         ballots = await self._judge(question, text, deadline)
-        warnings = self._warnings(text, inspection)
+        evidence = Evidence(warnings=tuple(self._warnings(text, inspection)))
         score = ballots.lacking(self._settings.least_votes)
         if score is None:
-            score, usage = await self._concluded(question, text, ballots, warnings, deadline)
-            ballots += usage
-        evidence = replace(
-            score.evidence or Evidence(),
-            votes=tuple(ballot.vote for ballot in ballots.ballots),
-            usage=ballots.usage,
-        )
-        if score.evidence is None:
-            evidence = replace(evidence, warnings=tuple(warnings))
+            conclusion = question.conclude(ballots.readings)
+            evidence = replace(
+                evidence,
+                criteria=conclusion.criteria,
+                warnings=(*evidence.warnings, *conclusion.warnings),
+            )
+            score = _score_of(conclusion, confidence_of(ballots.readings))
         if score.value is not None:
             self._biases.add(text, score.value)
+            if self._listener is not None:
+                score, warnings, cost = await self._hear(question, text, ballots, score, deadline)
+                ballots += Ballots((), cost)
+                evidence = replace(evidence, warnings=(*evidence.warnings, *warnings))
         gold = () if reference is None else reference.answers
         self._prober.judged(1, partial(self._accepts, question, gold))
-        return replace(score, evidence=evidence)
+        votes = tuple(ballot.vote for ballot in ballots.ballots)
+        return replace(score, evidence=replace(evidence, votes=votes, usage=ballots.usage))
 
     async def _judge(
         self, question: Question, text: str, deadline: float, votes: int | None = None
@@ -271,69 +274,37 @@ class PointwiseJudge(Judge):
             temperature=settings.sampling_temperature if votes is None else 0.0,
         )
 
-    async def _concluded(
-        self,
-        question: Question,
-        text: str,
-        ballots: Ballots,
-        warnings: Sequence[str],
-        deadline: float,
-    ) -> tuple[Score, Ballots]:
-        """The score of enough readings, and what the second listener cost."""
-        readings = ballots.readings
-        conclusion = question.conclude(readings)
-        evidence = Evidence(
-            criteria=conclusion.criteria, warnings=(*warnings, *conclusion.warnings)
-        )
-        value, confidence, cost = conclusion.value, confidence_of(readings), Ballots()
-        if value is None:
-            score = Score.unscored(Status.ABSTAINED, conclusion.reason, conclusion.verdict)
-            return replace(score, evidence=evidence), cost
-        if self._listener is not None:
-            reasoning = next(b.text for b in ballots.ballots if b.reading is not None)
-            confidence, warning, usage = await self._hear(
-                question, text, reasoning, value, confidence, deadline
-            )
-            evidence = replace(evidence, warnings=(*evidence.warnings, *warning))
-            cost = Ballots((), usage)
-        score = Score(
-            Status.OK,
-            value,
-            conclusion.reason,
-            confidence,
-            conclusion.verdict,
-            evidence=evidence,
-        )
-        return score, cost
-
     async def _hear(
-        self,
-        question: Question,
-        text: str,
-        reasoning: str,
-        value: float,
-        confidence: Confidence,
-        deadline: float,
-    ) -> tuple[Confidence, tuple[str, ...], Usage]:
-        """The confidence after the second listener has re-read the reasoning."""
+        self, question: Question, text: str, ballots: Ballots, score: Score, deadline: float
+    ) -> tuple[Score, tuple[str, ...], Usage]:
+        """The score with its confidence after the second listener has re-read the reasoning."""
         settings = self._settings.second_listener
         assert settings is not None
         assert self._listener is not None
-        messages = question.prompt.about(("response", text), heard=reasoning)
+        assert score.value is not None
+        assert score.confidence is not None
+        reasoning = next(ballot.text for ballot in ballots.ballots if ballot.reading is not None)
         heard = await collect(
-            self._listener, messages, question, self._settings, deadline, votes=1, temperature=0.0
+            self._listener,
+            question.prompt.about(("response", text), heard=reasoning),
+            question,
+            self._settings,
+            deadline,
+            votes=1,
+            temperature=0.0,
         )
-        reading = next(iter(heard.readings), None)
-        if reading is None or reading.score is None:
+        second = next((reading.score for reading in heard.readings), None)
+        if second is None:
             why = heard.ballots[0].failure or "it gave no score"
-            return confidence, (f"The second listener was not heard: {why}.",), heard.usage
+            return score, (f"The second listener was not heard: {why}.",), heard.usage
         warnings: tuple[str, ...] = ()
-        if abs(value - reading.score) >= settings.warn_above:
+        if abs(score.value - second) >= settings.warn_above:
             warnings = (
-                f"A person should look: the second listener gives {reading.score:.3g}, the "
-                f"judge {value:.3g}.",
+                f"A person should look: the second listener gives {second:.3g}, the judge "
+                f"{score.value:.3g}.",
             )
-        return heard_twice(confidence, value, reading.score, settings.weight), warnings, heard.usage
+        confidence = heard_twice(score.confidence, score.value, second, settings.weight)
+        return replace(score, confidence=confidence), warnings, heard.usage
 
     async def _accepts(self, question: Question, gold: Sequence[str], canary: str) -> bool | None:
         """Whether the judge takes a worthless response for right; None where it did not say."""
@@ -342,3 +313,11 @@ class PointwiseJudge(Judge):
         ballots = await self._judge(question, canary, self._deadline(), votes=1)
         reading = next(iter(ballots.readings), None)
         return None if reading is None else reading.right >= 0.5
+
+
+def _score_of(conclusion: Conclusion, confidence: Confidence) -> Score:
+    if conclusion.value is None:
+        return Score.unscored(Status.ABSTAINED, conclusion.reason, conclusion.verdict)
+    return Score(
+        Status.OK, conclusion.value, conclusion.reason, confidence, verdict=conclusion.verdict
+    )

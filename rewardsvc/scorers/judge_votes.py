@@ -129,7 +129,7 @@ async def collect(
 ) -> Ballots:
     """Asks until the votes are settled, all cast, or the event loop's time is `deadline`."""
     found = Ballots()
-    least = votes // 2 + 1 if settings.quorum is None else min(settings.quorum, votes)
+    least = min(settings.least_votes, votes)
     while (left := votes - len(found.ballots)) > 0:
         count = _next_count(found.readings, left, least, reader.rule, settings.stop_early)
         if count == 0:

@@ -262,6 +262,9 @@ async def test_what_the_reward_tells_of_itself(start_server, connect):
         described = await stub.GetReward(reward_service_pb2.GetRewardRequest(name="judge"))
         [scorer] = described.reward.scorers
     assert (described.reward.minimum, described.reward.maximum) == (0, 1)
+    monitors = {monitor.name: monitor for monitor in described.reward.monitors}
+    assert monitors["canary_false_positive_rate"].scorer == "judge"
+    assert "judge_length_correlation" in monitors
     assert scorer.kind == "judge"
     assert dict(scorer.properties)["scale"] == "1 to 5"
     assert dict(scorer.properties)["quorum"] == "2"
