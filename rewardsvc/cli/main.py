@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from rewardsvc.cli import calibrate, train, verify
+from rewardsvc.cli.compare import compare
 from rewardsvc.cli.demo import demo
 from rewardsvc.cli.rewards import rewards
 from rewardsvc.cli.score import score
@@ -17,7 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Rewards for RL on language models, over gRPC.",
 )
-for command in (serve, score, rewards, demo):
+for command in (serve, score, rewards, compare, demo):
     app.command()(command)
 app.add_typer(verify.app, name="verify")
 app.add_typer(train.app, name="train")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 
 from rich.table import Table
 
-from rewardsvc.cli.console import out, readable_errors
+from rewardsvc.cli.console import number, out, readable_errors
 from rewardsvc.cli.target import (
     ConfigFile,
     Target,
@@ -19,7 +20,7 @@ from rewardsvc.cli.target import (
     security,
     server_at,
 )
-from rewardsvc.types import RewardDescription, ScorerDescription
+from rewardsvc.types import Monitor, RewardDescription, ScorerDescription
 
 
 def rewards(
@@ -39,10 +40,11 @@ def rewards(
         secured = security(tls, tls_authority, tls_certificate, tls_key, token)
         address = stack.enter_context(server_at(target, config))
         client = stack.enter_context(client_for(Client, address, retry=retry, **secured))
+        offered = client.list_rewards()
         table = Table(title=f"Rewards at {address}")
         for heading in ("reward", "what it is", "range", "scorers", "version"):
             table.add_column(heading)
-        for reward in client.list_rewards():
+        for reward in offered:
             table.add_row(
                 reward.name,
                 reward.description or "–",
@@ -51,6 +53,29 @@ def rewards(
                 reward.version,
             )
         out.print(table)
+        for reward in offered:
+            for warning in reward.warnings:
+                out.print(f"{reward.name}: {warning}")
+        watched = [(r.name, m) for r in offered for m in r.monitors if m.value is not None]
+        if watched:
+            out.print(_monitors(watched))
+
+
+def _monitors(watched: Sequence[tuple[str, Monitor]]) -> Table:
+    table = Table(title="Watched against reward hacking")
+    for heading in ("reward", "scorer", "figure", "value", "alarm beyond", "samples", "note"):
+        table.add_column(heading)
+    for reward, monitor in watched:
+        table.add_row(
+            reward,
+            monitor.scorer or "–",
+            monitor.name,
+            f"{number(monitor.value)}{' ALARM' if monitor.alarm else ''}",
+            number(monitor.threshold),
+            str(monitor.samples),
+            monitor.note,
+        )
+    return table
 
 
 def _range(reward: RewardDescription) -> str:

@@ -31,7 +31,7 @@ SampleLike: TypeAlias = Sample | Mapping[str, Any]
 """A Sample, or a mapping with its keys; there, chats are lists of {role, content}, and a
 reference may be a string, a list of strings, or a mapping with the keys of Reference."""
 
-_SAMPLE_KEYS = ("prompt", "response", "reference", "sample_id", "domain")
+_SAMPLE_KEYS = ("prompt", "response", "reference", "sample_id", "domain", "values")
 _REFERENCE_KEYS = ("answers", "response", "tests", "rubric")
 _CRITERION_KEYS = ("name", "description", "weight", "hard_rule")
 
@@ -40,7 +40,7 @@ def sample_of(value: SampleLike, where: str) -> Sample:
     """The sample that `value` stands for; raises InvalidRequest naming `where` and the field."""
     if isinstance(value, Sample):
         prompt, response, reference = value.prompt, value.response, value.reference
-        sample_id, domain = value.sample_id, value.domain
+        sample_id, domain, values = value.sample_id, value.domain, value.values
     elif isinstance(value, Mapping):
         _refuse_unknown(value, _SAMPLE_KEYS, where)
         for key in ("prompt", "response"):
@@ -48,6 +48,7 @@ def sample_of(value: SampleLike, where: str) -> Sample:
                 raise InvalidRequest.field(f"{where}.{key}", "is missing; every sample needs it")
         prompt, response, reference = value["prompt"], value["response"], value.get("reference")
         sample_id, domain = value.get("sample_id", ""), value.get("domain", "")
+        values = value.get("values", {})
     else:
         raise InvalidRequest.field(
             where, f"is {_shown(value)}; must be a Sample or a mapping with its keys"
@@ -60,6 +61,7 @@ def sample_of(value: SampleLike, where: str) -> Sample:
         reference=_reference(reference, f"{where}.reference"),
         sample_id=_text(sample_id, f"{where}.sample_id"),
         domain=_text(domain, f"{where}.domain"),
+        values=_values(values, f"{where}.values"),
     )
 
 
@@ -267,7 +269,7 @@ def groups_of(values: Iterable[Group]) -> list[Group]:
                     sample_id,
                     text if isinstance(text, TokenIds) else _text(text, f"{path}.text"),
                     _reference(response.reference, f"{path}.reference"),
-                    dict(response.values),
+                    _values(response.values, f"{path}.values"),
                 )
             )
         groups.append(
@@ -281,3 +283,15 @@ def groups_of(values: Iterable[Group]) -> list[Group]:
             )
         )
     return groups
+
+
+def _values(values: object, where: str) -> dict[str, float]:
+    if not isinstance(values, Mapping):
+        raise InvalidRequest.field(where, f"is {_shown(values)}; must map names to numbers")
+    for name, value in values.items():
+        plain = isinstance(value, int | float) and not isinstance(value, bool)
+        if not (isinstance(name, str) and plain and isfinite(value)):
+            raise InvalidRequest.field(
+                f"{where}[{name!r}]", f"is {_shown(value)}; must be a finite number"
+            )
+    return {name: float(value) for name, value in values.items()}

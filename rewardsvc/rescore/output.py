@@ -5,129 +5,63 @@ from __future__ import annotations
 import json
 import sqlite3
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from rewardsvc.errors import ConfigError
-from rewardsvc.types import Confidence, MemberScore, Result, Step, Timing, Verdict
+from rewardsvc.types import Result
 
 
 def json_of(result: Result) -> dict[str, Any]:
     """A result as plain JSON; what is absent is null, never 0."""
+    timing = result.timing
     return {
         "sample_id": result.sample_id,
         "status": result.status.value,
         "reason": result.reason,
         "reward": result.reward,
         "score": result.score,
-        "confidence": _confidence(result.confidence),
-        "verdict": _verdict(result.verdict),
-        "members": _members(result.members),
+        "confidence": _plain(result.confidence),
+        "verdict": _plain(result.verdict),
+        "members": [_plain(member) for member in result.members],
         "disagreement": result.disagreement,
-        "steps": _steps(result.steps),
-        "components": [
-            {
-                "name": component.name,
-                "status": component.status.value,
-                "reason": component.reason,
-                "score": component.score,
-                "reward": component.reward,
-                "weight": component.weight,
-                "confidence": _confidence(component.confidence),
-                "timing": _timing(component.timing),
-                "verdict": _verdict(component.verdict),
-                "members": _members(component.members),
-                "disagreement": component.disagreement,
-                "steps": _steps(component.steps),
-            }
-            for component in result.components
-        ],
-        "noise": None
-        if result.noise is None
-        else {
-            "false_positive_rate": result.noise.false_positive_rate,
-            "false_negative_rate": result.noise.false_negative_rate,
-            "corrected_reward": result.noise.corrected_reward,
-            "forward_weight": result.noise.forward_weight,
-            "version": result.noise.version,
-        },
+        "steps": [_plain(step) for step in result.steps],
+        "components": [_plain(component) for component in result.components],
+        "noise": _plain(result.noise),
         "do_not_group_normalise": result.do_not_group_normalise,
         "versions": dict(result.versions),
-        "timing": _timing(result.timing),
+        "timing": {
+            "queue_seconds": timing.queue_seconds,
+            "inference_seconds": timing.inference_seconds,
+        },
+        "evidence": _plain(result.evidence),
+        "shaping": [_plain(term) for term in result.shaping],
     }
 
 
-def _confidence(confidence: Confidence | None) -> dict[str, Any] | None:
-    return (
-        None
-        if confidence is None
-        else {
-            "probability": confidence.probability,
-            "lower": confidence.lower,
-            "upper": confidence.upper,
-            "method": confidence.method,
-        }
-    )
+def _plain(value: Any) -> Any:
+    """Our types as plain JSON, field by field."""
+    kind: type = type(value)
+    if kind in _AS_THEY_ARE:
+        return value
+    names = _NAMES.get(kind)
+    if names is None:
+        names = tuple(field.name for field in fields(kind)) if is_dataclass(kind) else ()
+        _NAMES[kind] = names
+    if names:
+        return {name: _plain(getattr(value, name)) for name in names}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Mapping):
+        return dict(value)
+    return [_plain(item) for item in value]
 
 
-def _verdict(verdict: Verdict | None) -> dict[str, Any] | None:
-    return (
-        None
-        if verdict is None
-        else {
-            "outcome": verdict.outcome.value,
-            "reason": verdict.reason,
-            "stage": verdict.stage,
-            "answer": verdict.answer,
-            "reference": verdict.reference,
-            "answer_type": verdict.answer_type,
-            "policy": verdict.policy,
-            "tests": [
-                {
-                    "name": test.name,
-                    "status": test.status.value,
-                    "cpu_seconds": test.cpu_seconds,
-                    "peak_memory_bytes": test.peak_memory_bytes,
-                    "message": test.message,
-                }
-                for test in verdict.tests
-            ],
-        }
-    )
-
-
-def _members(members: Iterable[MemberScore]) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": member.name,
-            "score": member.score,
-            "standardised": member.standardised,
-            "failure": member.failure,
-        }
-        for member in members
-    ]
-
-
-def _steps(steps: Iterable[Step]) -> list[dict[str, Any]]:
-    return [
-        {
-            "start": step.start,
-            "end": step.end,
-            "score": step.score,
-            "outcome": None if step.outcome is None else step.outcome.value,
-            "critique": step.critique,
-        }
-        for step in steps
-    ]
-
-
-def _timing(timing: Timing) -> dict[str, float]:
-    return {
-        "queue_seconds": timing.queue_seconds,
-        "inference_seconds": timing.inference_seconds,
-    }
+_AS_THEY_ARE = frozenset({str, float, int, bool, type(None)})
+_NAMES: dict[type, tuple[str, ...]] = {}
 
 
 class Claim(Enum):

@@ -12,7 +12,7 @@ from rewardsvc.client.samples import sample_of
 from rewardsvc.errors import InvalidRequest
 from rewardsvc.types import Sample
 
-FIELDS = ("prompt", "response", "reference", "sample_id", "domain")
+FIELDS = ("prompt", "response", "reference", "sample_id", "domain", "values")
 LONGEST_LINE_BYTES = 64 * 1024 * 1024
 """Longer lines are unreadable: they could not be sent, and must not fill the memory."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -83,3 +84,21 @@ def test_nobody_there_is_one_readable_message():
     assert done.returncode == 2
     assert "UNAVAILABLE" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_two_versions_of_a_reward_are_compared(tmp_path):
+    paths = [tmp_path / name for name in ("before.jsonl", "after.jsonl", "samples.jsonl")]
+    rows = [(f"{k}", f"p{k // 2}", float(k), -2.0 * k + 7 * (k // 2)) for k in range(8)]
+    for path, field, column in ((paths[0], "reward", 2), (paths[1], "reward", 3)):
+        lines = [json.dumps({"sample_id": row[0], field: row[column]}) for row in rows]
+        path.write_text("\n".join(lines) + "\n")
+    paths[2].write_text(
+        "".join(json.dumps({"sample_id": row[0], "prompt": row[1]}) + "\n" for row in rows)
+    )
+    said = run("compare", str(paths[0]), str(paths[1]), "--samples", str(paths[2]))
+    assert said.returncode == 0
+    assert "2.000" in said.stdout
+    paths[1].write_text('{"sample_id": "0"}\n')
+    said = run("compare", str(paths[0]), str(paths[1]), "--samples", str(paths[2]))
+    assert said.returncode == 2
+    assert "line 1: reward is missing" in said.stderr
