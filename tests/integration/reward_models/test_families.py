@@ -10,6 +10,7 @@ import pytest
 import torch
 from fixtures.in_process import started_here
 from fixtures.tiny_models import save_reward_model, tiny_tokenizer
+from safetensors.torch import save_file
 from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
@@ -145,6 +146,29 @@ async def test_attributes_are_weighted_and_come_raw(base: Path) -> None:
     properties = scorer.describe().properties
     assert properties["attributes"] == "helpfulness, correctness, verbosity"
     assert properties["attribute_weights"] == "helpfulness: 0.65, correctness: 0, verbosity: -0.4"
+
+
+async def test_heads_may_have_attributes(base: Path, tmp_path: Path) -> None:
+    weights = torch.randn(2, 3, 64) / 8
+    for number, weight in enumerate(weights):
+        save_file({"weight": weight.clone()}, tmp_path / f"h{number}.safetensors")
+    settings = config(
+        trunk="steer1",
+        directory=str(tmp_path),
+        family="attributes",
+        attribute_weights={"correctness": 1.0},
+        objective="mean",
+    )
+    ((score,),) = await scored(base, settings, group(TEXTS[0]))
+    plain = Plain(base / "steer1")
+    plain.model.score = torch.nn.Identity()
+    expected = weights.double().numpy() @ plain.chat(QUESTION, TEXTS[0])
+    assert [m.name for m in score.members] == ["h0", "h1"]
+    assert [m.score for m in score.members] == pytest.approx(expected[:, 1], abs=1e-4)
+    assert score.evidence is not None
+    assert score.evidence.attributes["helpfulness"] == pytest.approx(
+        expected[:, 0].mean(), abs=1e-4
+    )
 
 
 @pytest.mark.parametrize(
