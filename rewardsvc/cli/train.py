@@ -1,4 +1,4 @@
-"""`rewardsvc train`: reward-model ensembles from preference pairs, objectives from labels."""
+"""`rewardsvc train`: ensembles from preference pairs, objectives and centroids from labels."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import typer
 from rich import box
 from rich.table import Table
 
-from rewardsvc.cli.console import err, out, readable_errors
+from rewardsvc.cli.console import err, number, out, readable_errors
 from rewardsvc.errors import ConfigError
 
-app = typer.Typer(no_args_is_help=True, help="Train ensembles and objectives.")
+app = typer.Typer(no_args_is_help=True, help="Train ensembles, objectives, centroids.")
 
 
 @app.command()
@@ -173,23 +173,106 @@ def objective(
         out.print(f"{key.replace('_', ' ')}: {value}", highlight=False)
 
 
+@app.command()
+def centroids(
+    model: Annotated[Path, typer.Option(help="Folder of a causal language model.")],
+    labelled: Annotated[
+        Path, typer.Option(help="JSON lines of {prompt or messages, response, label: 0 or 1}.")
+    ],
+    output: Annotated[Path, typer.Option("--out", help="Folder to write the centroids to.")],
+    start_marker: Annotated[
+        str, typer.Option(help="What stands before the thinking of a response.")
+    ] = "<think>",
+    end_marker: Annotated[str, typer.Option(help="What stands behind it.")] = "</think>",
+    held_out_share: Annotated[float, typer.Option(help="Share of prompts to measure on.")] = 0.2,
+    seed: Annotated[int, typer.Option(help="Of which prompts these are.")] = 0,
+    max_length: Annotated[
+        int | None, typer.Option(help="Longest input in tokens; the model's when absent.")
+    ] = None,
+    micro_batch_tokens: Annotated[
+        int, typer.Option(help="Tokens computed in one forward pass.")
+    ] = 8192,
+    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    threads: Annotated[int | None, typer.Option(help="CPU threads; torch's choice if absent.")] = (
+        None
+    ),
+) -> None:
+    """Fit what a hidden-state verifier compares with, on responses labelled right and wrong."""
+    with readable_errors():
+        if dtype not in ("auto", "float32", "bfloat16", "float16"):
+            raise ConfigError(f"--dtype: is {dtype!r}; allowed: auto, float32, bfloat16, float16")
+        for name, given in (
+            ("max-length", max_length),
+            ("micro-batch-tokens", micro_batch_tokens),
+            ("threads", threads),
+        ):
+            if given is not None and given < 1:
+                raise ConfigError(f"--{name}: is {given}; must be at least 1")
+        _require_torch()
+        from rewardsvc.engines.hidden_states.thinking import Markers
+        from rewardsvc.engines.loading import Settings
+        from rewardsvc.training.centroids import LABELS, fit_centroids
+
+        try:
+            markers = Markers(start_marker, end_marker)
+        except ValueError as error:
+            raise ConfigError(f"--start-marker, --end-marker: {error}") from None
+        fitted = fit_centroids(
+            labelled,
+            model,
+            output,
+            markers=markers,
+            settings=Settings(dtype, device, threads, max_length, micro_batch_tokens),
+            held_out_share=held_out_share,
+            seed=seed,
+            report=_report,
+        )
+    skipped = ", ".join(f"{count} {why}" for why, count in sorted(fitted.skipped.items()))
+    for line in (
+        f"centroids of {fitted.success_count} right and {fitted.failure_count} wrong responses",
+        f"left out: {skipped or 'none'}",
+    ):
+        out.print(line, highlight=False, markup=False, soft_wrap=True)
+    table = Table(title="Held-out responses, of other prompts", box=box.SIMPLE, show_header=False)
+    for name, value in fitted.held_out.items():
+        whole = name in ("responses", "prompts")
+        table.add_row(name.replace("_", " "), f"{value:.0f}" if whole else number(value))
+    out.print(table)
+    served = f"{{kind: hidden_state, model: {model}, centroids: {output}}}"
+    out.print(f"serve with: {served}", highlight=False, markup=False, soft_wrap=True)
+    out.print(
+        f"calibrate with: {{method: isotonic, labels: {output / LABELS}}}",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def _require_torch() -> None:
+    try:
+        import torch  # noqa: F401
+    except ModuleNotFoundError:
+        raise ConfigError("training needs torch: pip install 'rewardsvc[models]'") from None
+
+
+def _report(line: str) -> None:
+    err.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
 def _train(
     pairs: Path, output: Path, recipe: Any, device: str, threads: int | None
 ) -> dict[str, Any]:
-    try:
-        import torch
-    except ModuleNotFoundError:
-        raise ConfigError("training needs torch: pip install 'rewardsvc[models]'") from None
+    _require_torch()
+    import torch
+
     from rewardsvc.training.ensemble import train_ensemble
 
     if threads is not None:
         torch.set_num_threads(threads)
 
-    def report(line: str) -> None:
-        err.print(line, highlight=False, markup=False, soft_wrap=True)
-
     try:
-        return train_ensemble(pairs, output, recipe, device=device, report=report)
+        return train_ensemble(pairs, output, recipe, device=device, report=_report)
     except FloatingPointError as error:
         raise ConfigError(str(error)) from None
 

@@ -16,6 +16,7 @@ KINDS = {
     "critic": "rewardsvc.scorers.critic:CriticScorer",
     "ensemble": "rewardsvc.scorers.ensemble:EnsembleScorer",
     "format": "rewardsvc.scorers.format:FormatScorer",
+    "hidden_state": "rewardsvc.scorers.hidden_state:HiddenStateScorer",
     "implicit": "rewardsvc.scorers.implicit:ImplicitScorer",
     "judge": "rewardsvc.scorers.judge:AbsoluteJudge",
     "likelihood": "rewardsvc.scorers.likelihood:LikelihoodScorer",

@@ -9,22 +9,24 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from rewardsvc.errors import ConfigError
 from rewardsvc.training.json_lines import read_objects, text_field
 
-__all__ = ["PreferencePair", "load_pairs"]
+__all__ = ["Messages", "PreferencePair", "load_pairs", "prompt_key", "prompt_messages"]
 
 _ROLES = ("system", "user", "assistant", "tool", "developer")
+
+Messages: TypeAlias = tuple[tuple[str, str], ...]
+"""(role, content) of each message of a prompt."""
 
 
 @dataclass(frozen=True, slots=True)
 class PreferencePair:
     """One conversation and two responses to it, the first one preferred."""
 
-    messages: tuple[tuple[str, str], ...]
-    """(role, content) of each message of the prompt."""
+    messages: Messages
     chosen: str
     rejected: str
     where: str = ""
@@ -33,10 +35,7 @@ class PreferencePair:
     @property
     def prompt_key(self) -> str:
         """Equal for equal prompts; the split is by it."""
-        digest = hashlib.sha256()
-        for role, content in self.messages:
-            digest.update(f"{len(role)} {role} {len(content)} {content}".encode())
-        return digest.hexdigest()
+        return prompt_key(self.messages)
 
     def conversation(self, response: str) -> list[dict[str, str]]:
         """The prompt's messages and `response` as the assistant's."""
@@ -61,13 +60,25 @@ def load_pairs(path: Path) -> list[PreferencePair]:
     return pairs
 
 
-def _parse(record: dict[str, Any], where: str) -> PreferencePair:
+def prompt_key(messages: Messages) -> str:
+    """Equal for equal prompts."""
+    digest = hashlib.sha256()
+    for role, content in messages:
+        digest.update(f"{len(role)} {role} {len(content)} {content}".encode())
+    return digest.hexdigest()
+
+
+def prompt_messages(record: dict[str, Any], where: str) -> Messages:
+    """A record's `prompt` or `messages`; ConfigError names what is wrong with them."""
     if ("prompt" in record) == ("messages" in record):
         raise ConfigError(f"{where}: give exactly one of prompt and messages")
     if "prompt" in record:
-        messages: tuple[tuple[str, str], ...] = (("user", text_field(record, "prompt", where)),)
-    else:
-        messages = _messages(record["messages"], where)
+        return (("user", text_field(record, "prompt", where)),)
+    return _messages(record["messages"], where)
+
+
+def _parse(record: dict[str, Any], where: str) -> PreferencePair:
+    messages = prompt_messages(record, where)
     chosen = text_field(record, "chosen", where)
     rejected = text_field(record, "rejected", where)
     if chosen == rejected:
@@ -75,7 +86,7 @@ def _parse(record: dict[str, Any], where: str) -> PreferencePair:
     return PreferencePair(messages, chosen, rejected, where)
 
 
-def _messages(value: object, where: str) -> tuple[tuple[str, str], ...]:
+def _messages(value: object, where: str) -> Messages:
     if not isinstance(value, list) or not value:
         raise ConfigError(f"{where}: messages: must be a list of {{role, content}}, not empty")
     messages = []
