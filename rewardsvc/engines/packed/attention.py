@@ -21,7 +21,7 @@ __all__ = [
     "AttentionKernel",
     "AttentionRules",
     "UnsupportedAttention",
-    "packed_attention_in",
+    "attention_in",
 ]
 
 ATTENTION_NAME = "rewardsvc_packed"
@@ -104,10 +104,10 @@ AttentionInterface.register(
 
 
 @contextmanager
-def packed_attention_in(config: Any) -> Iterator[None]:
-    """While it lasts the models of this config attend through `packed_kernel`."""
+def attention_in(config: Any, name: str) -> Iterator[None]:
+    """While it lasts the models of this config attend by the function of that name."""
     before = config._attn_implementation
-    config._attn_implementation = ATTENTION_NAME
+    config._attn_implementation = name
     try:
         yield
     finally:

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from rewardsvc.engines.packed.attention import (
+    ATTENTION_NAME,
     AttentionKernel,
     AttentionRules,
     UnsupportedAttention,
-    packed_attention_in,
+    attention_in,
 )
 from rewardsvc.errors import ConfigError
 
@@ -98,7 +99,7 @@ class Decoder:
     @contextmanager
     def attending(self) -> Iterator[None]:
         """While it lasts the layers may be run; before and after, the model is as it was."""
-        with packed_attention_in(self.config):
+        with attention_in(self.config, ATTENTION_NAME):
             yield
 
     def embed(self, token_ids: Tensor) -> Tensor:

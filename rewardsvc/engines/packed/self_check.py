@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rewardsvc.engines.packed.attention import attention_in
 from rewardsvc.engines.packed.decoder import Decoder
 from rewardsvc.engines.packed.layout import MicroBatch, TokenGroup, group_by_prefix, plan
 
@@ -41,7 +42,9 @@ def difference(decoder: Decoder, hidden: Callable[[MicroBatch], Tensor]) -> str 
         ):
             whole = np.concatenate([groups[group].prefix, groups[group].suffixes[sequence]])
             ids = torch.from_numpy(whole).long()[None].to(decoder.device)
-            with torch.inference_mode():
+            # Eager attention is the model's definition: others leave out what they lack, as
+            # SDPA does the cap on Gemma 2's logits.
+            with torch.inference_mode(), attention_in(decoder.config, "eager"):
                 states = decoder.base(input_ids=ids, use_cache=False).last_hidden_state
             plain.append(states[0, position].float())
     ours, theirs = torch.cat(packed), torch.stack(plain)

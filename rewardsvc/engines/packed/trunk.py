@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -40,6 +41,7 @@ class PackedTrunk:
     def __init__(self, model: Any, *, deterministic: bool = False, compile: bool = False) -> None:
         self._decoder = Decoder(model, compile=compile)
         self._deterministic = deterministic
+        self._compile = compile
         if deterministic and any(getattr(self._decoder.config, n, None) for n in _EXPERT_COUNTS):
             raise ConfigError(
                 f"{self._decoder.name}: cannot be deterministic: the shapes that an expert's "
@@ -82,7 +84,7 @@ class PackedTrunk:
         if not len(batch.read_rows):
             empty = torch.empty(0, decoder.config.hidden_size, dtype=decoder.dtype)
             return [empty.to(decoder.device) for _ in branches]
-        with decoder.attending(), cpu_linear(decoder.device, decoder.dtype):
+        with decoder.attending(), self._linear():
             forward = self._pass(batch)
             shared = forward.run(decoder.runners[:from_layer], 0, forward.embedded)
             results: list[Tensor] = []
@@ -91,6 +93,12 @@ class PackedTrunk:
                 with branch.layers(own[from_layer:], batch) as layers:
                     results.append(forward.read(layers, from_layer, shared))
             return results
+
+    def _linear(self) -> AbstractContextManager[Any]:
+        # The compiler chooses for itself.
+        if self._compile:
+            return nullcontext()
+        return cpu_linear(self._decoder.device, self._decoder.dtype)
 
     def _pass(self, batch: MicroBatch) -> Any:
         if self._deterministic:

@@ -16,6 +16,8 @@ from fixtures.tiny_decoders import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rewardsvc.engines.packed import whole_pass
+from rewardsvc.engines.packed.cascade import cut_into_chunks
 from rewardsvc.engines.packed.layout import group_by_prefix, plan
 from rewardsvc.engines.packed.trunk import PackedTrunk
 from rewardsvc.errors import ConfigError
@@ -66,6 +68,32 @@ def test_families(family, reads, share):
 )
 def test_windows_caps_multipliers_experts_and_other_builds(family, changes):
     assert_equal_to_plain(tiny_decoder(family, **changes), groups_of())
+
+
+@pytest.mark.parametrize("rows", [1, 7, 20])
+@pytest.mark.parametrize("reads", ["last", "all"])
+@pytest.mark.parametrize(
+    ("family", "changes"), [("qwen2", {}), ("gemma2", {"head_dim": 8, "sliding_window": 6})]
+)
+def test_layers_in_chunks_of_rows(monkeypatch, family, changes, reads, rows):
+    monkeypatch.setattr(whole_pass, "CPU_ROWS", rows)
+    assert_equal_to_plain(tiny_decoder(family, **changes), groups_of(reads), budget=1000)
+
+
+def test_chunks_are_whole_runs_but_for_long_ones():
+    groups = [group_by_prefix([range(1, 6), [1, 2, 9]], [np.array([4]), np.array([2])])]
+    groups.append(group_by_prefix([[7] * 30], [np.array([29])]))
+    (batch,) = plan(groups, 1000)
+    chunks = cut_into_chunks(batch, 8)
+    pieces = [[(p.run, p.start, p.stop) for _, ps in c.parts for p in ps] for c in chunks]
+    assert pieces == [
+        [(0, 0, 2), (2, 2, 5), (5, 5, 6)],
+        [(6, 6, 14)],
+        [(6, 14, 22)],
+        [(6, 22, 30)],
+        [(6, 30, 36)],
+    ]
+    assert [(c.start, c.stop) for c in chunks] == [(0, 6), (6, 14), (14, 22), (22, 30), (30, 36)]
 
 
 model = tiny_decoder()
