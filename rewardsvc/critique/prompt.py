@@ -103,20 +103,28 @@ def critic_prompt(
     return CriticPrompt(messages, mark, disarmed)
 
 
-def critique_schema(asks_for_answer: bool) -> dict[str, object]:
+def critique_schema(
+    asks_for_answer: bool, maximum_steps: int, longest_text: int | None = None
+) -> dict[str, object]:
     """The JSON schema of a critique. It is the same for all responses, so that engines compile
-    it once; whether a step exists is for the parser to say."""
+    it once; whether a step exists is for the parser to say.
+
+    `longest_text` bounds review and errors in characters, where the engine can.
+    """
+    text: dict[str, object] = {"type": "string"}
+    if longest_text is not None:
+        text["maxLength"] = longest_text
     wrong = {
         "type": "object",
         "properties": {
-            "step": {"type": "integer", "minimum": 1},
-            "error": {"type": "string"},
+            "step": {"type": "integer", "minimum": 1, "maximum": maximum_steps},
+            "error": text,
         },
         "required": ["step", "error"],
         "additionalProperties": False,
     }
     properties: dict[str, object] = {
-        "review": {"type": "string"},
+        "review": text,
         "wrong_steps": {"type": "array", "items": wrong},
     }
     if asks_for_answer:

@@ -101,6 +101,14 @@ class CriticConfig(BaseModel):
         description="guided: the engine keeps the critique to a JSON schema; free: the critic "
         "thinks in its own words and ends with a verdict, for engines without guided decoding.",
     )
+    longest_text: int | None = Field(
+        None,
+        ge=1,
+        le=100_000,
+        description="Longest review and longest error in characters, kept by guided decoding, so "
+        "that a wordy critic is not cut off before its verdict; vLLM and SGLang can, OpenAI's "
+        "own service refuses it.",
+    )
     temperature: float | None = Field(
         None,
         ge=0,
@@ -150,6 +158,8 @@ class CriticConfig(BaseModel):
                 f"tokens_per_sample is {self.tokens_per_sample}; must be at least "
                 f"{_LEAST_TOKENS * self.critiques}, {_LEAST_TOKENS} for each critique"
             )
+        if self.longest_text is not None and self.decoding == "free":
+            raise ValueError("longest_text has no meaning for decoding free")
         if self.outcome != "math" and self.math != MathConfig():
             raise ValueError("math has no meaning unless outcome is math")
         return self
@@ -208,7 +218,9 @@ class CriticScorer:
         self._verifier = (
             MathScorer(name, config.math, base_path) if config.outcome == "math" else None
         )
-        schema = critique_schema(self._judge.asks_for_answer)
+        schema = critique_schema(
+            self._judge.asks_for_answer, config.maximum_steps, config.longest_text
+        )
         self._schema = json.dumps(schema) if config.decoding == "guided" else ""
         first = self._judge.first_wave() if config.stop_early else config.critiques
         self._waves = [count for count in (first, config.critiques - first) if count]

@@ -254,10 +254,13 @@ async def test_free_critiques_end_with_the_marked_verdict() -> None:
 
 
 async def test_guided_critiques_ask_for_the_schema() -> None:
-    _, model = await score_of(critique())
+    _, model = await score_of(critique(), maximum_steps=8, longest_text=200)
     asked = model.requests[0].body["structured_outputs"]["json"]
     schema = asked if isinstance(asked, dict) else json.loads(asked)
     assert list(schema["properties"]) == ["review", "wrong_steps", "final_answer"]
+    assert schema["properties"]["review"]["maxLength"] == 200
+    step = schema["properties"]["wrong_steps"]["items"]["properties"]["step"]
+    assert step == {"type": "integer", "minimum": 1, "maximum": 8}
 
 
 async def test_the_budget_of_a_sample_bounds_its_critiques() -> None:
@@ -348,6 +351,7 @@ async def test_the_version_covers_what_changes_scores() -> None:
         ({"quorum": 5}, "quorum is 5; must be at most critiques"),
         ({"temperature": 0}, "the same critique every time"),
         ({"tokens_per_sample": 60}, "must be at least 64, 16 for each"),
+        ({"longest_text": 9, "decoding": "free"}, "no meaning for decoding free"),
         ({"vote": "plurality"}, "'intersection', 'majority'"),
         ({"math": {"symbolic": False}}, "no meaning unless outcome is math"),
         ({"model": {"engine": "llama"}}, "does not match any of the expected tags"),

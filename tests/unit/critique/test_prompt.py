@@ -53,8 +53,11 @@ def test_what_is_asked_for() -> None:
     assert "final_answer" not in alone and "reference answer" not in alone
     free = prompt("a", guided=False)
     assert f"VERDICT {free.mark} and" in free.messages[-1].content
-    assert list(critique_schema(True)["properties"]) == ["review", "wrong_steps", "final_answer"]
-    assert "final_answer" not in critique_schema(False)["properties"]
+    schema = critique_schema(True, 9, 40)
+    assert list(schema["properties"]) == ["review", "wrong_steps", "final_answer"]
+    assert schema["properties"]["review"] == {"type": "string", "maxLength": 40}
+    unbounded = critique_schema(False, 9)["properties"]
+    assert "final_answer" not in unbounded and unbounded["review"] == {"type": "string"}
 
 
 def test_a_conversation_is_the_problem() -> None:
