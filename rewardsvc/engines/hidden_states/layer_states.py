@@ -8,7 +8,7 @@ only where a model is loaded.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Protocol
 
 import numpy as np
@@ -60,13 +60,17 @@ class PackedLayers:
     def __init__(self, model: Any, *, deterministic: bool, compile: bool) -> None:
         self._decoder = Decoder(model, compile=compile)
         self._deterministic = deterministic
+        self._compile = compile
 
     @torch.inference_mode()
     def states(self, batch: MicroBatch) -> Tensor:
         """As `LayerStates`."""
         decoder = self._decoder
         taken: list[Tensor] = []
-        with decoder.attending(), cpu_linear(decoder.device, decoder.dtype):
+        # The compiler chooses its matrix products for itself.
+        linear: AbstractContextManager[Any]
+        linear = nullcontext() if self._compile else cpu_linear(decoder.device, decoder.dtype)
+        with decoder.attending(), linear:
             if self._deterministic:
                 forward: Any = BlockPass(decoder, batch, prune=False)
                 take: Callable[[Any, _Change], Tensor] = _block_reader(batch)
