@@ -7,6 +7,10 @@ Guided decoding fields, by server:
 * sglang: `regex` (choices as an alternation) or `response_format`;
 * openai: `response_format` with a JSON schema. Choices and patterns have no counterpart: the
   prompt alone asks for them, and whoever parses the completion finds what breaks them.
+
+Under a JSON schema a model may fill its whole answer with spaces between two tokens. vLLM can
+forbid that for the server only: `vllm serve --structured-outputs-config
+'{"backend": "guidance", "disable_any_whitespace": true}'`.
 """
 
 from __future__ import annotations
@@ -67,9 +71,6 @@ def request_body(
 
 def _vllm(request: GenerationRequest) -> dict[str, Any]:
     guide = _first_guide(request, "choice", "regex", "json")
-    if "json" in guide:
-        # A model may otherwise fill its whole answer with spaces between two tokens of JSON.
-        guide["disable_any_whitespace"] = True
     return {"structured_outputs": guide} if guide else {}
 
 

@@ -139,10 +139,7 @@ def _guide(request: Mapping[str, Any]) -> Any:
     if request["pattern"]:
         return StructuredOutputsParams(regex=request["pattern"])
     if request["json_schema"]:
-        # A model may otherwise fill its whole answer with spaces between two tokens of JSON.
-        return StructuredOutputsParams(
-            json=json.loads(request["json_schema"]), disable_any_whitespace=True
-        )
+        return StructuredOutputsParams(json=json.loads(request["json_schema"]))
     return None
 
 

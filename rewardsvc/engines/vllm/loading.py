@@ -20,6 +20,11 @@ _CPU_BLOCK_TOKENS = 32
 leaves a quarter of what prompts have in common unshared."""
 
 
+_GUIDES = {"backend": "guidance", "disable_any_whitespace": True}
+"""A model may otherwise fill its whole answer with spaces between two tokens of JSON; vLLM
+takes this for the engine as a whole, and only with a backend that is named."""
+
+
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
     """What `VllmEngineConfig` says, as it arrives in the engine process."""
@@ -86,6 +91,7 @@ def start_vllm(
         # Never a pickle: it could run code.
         "load_format": "safetensors",
         **({"block_size": _CPU_BLOCK_TOKENS} if cpu else {}),
+        **({"structured_outputs_config": _GUIDES} if runner == "generate" else {}),
         **(options.engine_options or {}),
     }
     try:

@@ -37,7 +37,7 @@ def guide(dialect: Dialect, **settings: Any) -> dict[str, Any]:
             "vllm",
             {"structured_outputs": {"choice": ["a+", "b"]}},
             {"structured_outputs": {"regex": "[0-9]"}},
-            {"structured_outputs": {"json": {"type": "object"}, "disable_any_whitespace": True}},
+            {"structured_outputs": {"json": {"type": "object"}}},
         ),
         (
             "vllm_guided",
