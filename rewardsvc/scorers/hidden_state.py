@@ -1,6 +1,6 @@
 """A verifier that reads a model's hidden states: nearer to right or to wrong responses (CLUE).
 
-arXiv 2510.01590. A language model reads the prompt and the response; what its thinking changed
+arXiv 2510.01591. A language model reads the prompt and the response; what its thinking changed
 in the hidden states is compared with the centroids of right and of wrong responses, see
 `rewardsvc.calibration.nearest_centroid`. No reference is needed.
 

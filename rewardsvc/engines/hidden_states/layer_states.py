@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from rewardsvc.engines.loading import Settings, one_line
 from rewardsvc.engines.members.member_set import TrunkFiles
 from rewardsvc.engines.micro_batches import plan_micro_batches
+from rewardsvc.engines.packed.attention import attention_in
 from rewardsvc.engines.packed.block_pass import BlockPass
 from rewardsvc.engines.packed.blocks import cut_into_blocks
 from rewardsvc.engines.packed.cpu_linear import cpu_linear
@@ -188,7 +189,9 @@ def open_layers(files: TrunkFiles, settings: Settings) -> LayerStates:
         packed = PackedLayers(
             files.model, deterministic=settings.deterministic, compile=settings.compile
         )
-        trouble = _difference(files, packed)
+        # Eager attention is the model's definition, see `packed.self_check`.
+        with attention_in(files.model.base_model.config, "eager"):
+            trouble = _difference(files, packed)
         if trouble is None:
             return packed
         why = f"padded: {trouble}"
