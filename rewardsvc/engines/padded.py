@@ -41,6 +41,9 @@ class PaddedTrunk:
     def __init__(
         self, model: Any, *, padding: int, token_budget: int, logits: bool, alone: bool
     ) -> None:
+        if getattr(model.config, "attn_logit_softcapping", None):
+            # transformers' SDPA leaves the softcap out without a word.
+            model.set_attn_implementation("eager")
         self._model = model
         self._padding = padding
         self._token_budget = 1 if alone else token_budget
