@@ -21,7 +21,8 @@ from typing import NamedTuple
 
 import structlog
 
-from rewardsvc.errors import Overloaded, Unavailable
+from rewardsvc.batching.batcher import Batcher
+from rewardsvc.errors import Overloaded, QueueFull, Unavailable
 from rewardsvc.labels.audit_samples import group_of, sample_json
 from rewardsvc.labels.sampling import REJECTED, AuditPlan, Chosen, chosen
 from rewardsvc.store import Database, audits
@@ -34,6 +35,8 @@ log = structlog.stdlib.get_logger("rewardsvc.audits")
 Judge = Callable[[Sequence[Group]], Awaitable[Sequence[GroupScores]]]
 """Scores groups of one response each."""
 
+TENANT = "audits"
+"""Whose work audits are; `server.tenant_shares` can make it a small one."""
 WAITING = 1_024
 """Chosen samples that wait to be stored; more are dropped."""
 AT_A_TIME = 32
@@ -211,6 +214,23 @@ class Auditor:
             each.inclusion_probability,
             sample_json(group, each.response),
         )
+
+
+def judge_by(batcher: Batcher) -> Judge:
+    """A judge that takes its turn among the callers of a scorer, as tenant `audits`."""
+
+    async def judge(groups: Sequence[Group]) -> Sequence[GroupScores]:
+        while True:
+            try:
+                ticket = batcher.submit(groups, tenant=TENANT)
+                break
+            except QueueFull:
+                await batcher.room()
+        with ticket:
+            await ticket.wait()
+            return ticket.results()
+
+    return judge
 
 
 def truth_of(score: Score) -> Truth:

@@ -16,6 +16,7 @@ from rewardsvc.labels.book import CalibratorBook
 from rewardsvc.labels.checking import check_labels
 from rewardsvc.labels.errors import CalibrationUnknown
 from rewardsvc.labels.names import LabelledRewards, scorer_of
+from rewardsvc.labels.noise_learning import NoiseLearner
 from rewardsvc.labels.rates import rates_of
 from rewardsvc.labels.types import Calibration, Label, NoiseRates, Recorded
 from rewardsvc.noise import NoiseEstimate
@@ -37,6 +38,8 @@ class LabelLedger:
         self._database = database
         self._book = book
         self._rewards = rewards
+        self.noise = NoiseLearner(database, book.refresh)
+        """Estimates error rates from labels; auditors hand it what was judged."""
         # Fits are heavy: one at a time leaves the other cores to scoring.
         self._fitting = asyncio.Lock()
 
@@ -60,7 +63,13 @@ class LabelLedger:
             labels=len(rows),
             replaced=replaced,
         )
+        if any(row.outcome for row in rows):
+            self.noise.labels_recorded(key)
         return Recorded(len(rows), replaced)
+
+    async def close(self) -> None:
+        """Stops what goes on behind the calls; idempotent."""
+        await self.noise.close()
 
     async def fit(
         self, reward: str, scorer: str, domain: str = "", method: str = ""
@@ -121,9 +130,12 @@ class LabelLedger:
     async def noise_rates(self, reward: str, scorer: str, domain: str = "") -> NoiseRates:
         """The error rates in force, those of all kinds first; of one domain if it is named.
 
+        Counts every label that this replica has recorded.
+
         Empty, with an empty version, before anything has been estimated.
         """
         key = scorer_of(self._rewards, reward, scorer)
+        await self.noise.settled(key)
         stored = await self._database.read(partial(noise.find, key=key))
         if stored is None:
             return NoiseRates("")

@@ -7,6 +7,7 @@ that a newer release has changed is refused, not guessed at.
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from alembic import command
@@ -16,6 +17,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, func, select
 
 from rewardsvc.errors import ConfigError
+
+# It tells every start how it talks to which database.
+logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)
 
 _FOLDER = Path(__file__).parent / "migrations"
 _LOCK = 0x72657761726473  # "rewards": any number that nobody else locks

@@ -16,6 +16,11 @@ def current(connection: Connection) -> int:
     return int(connection.execute(select(revision.c.value)).scalar_one())
 
 
+def hold(connection: Connection) -> None:
+    """Holds back others who change something in force until this transaction ends."""
+    connection.execute(select(revision.c.value).with_for_update())
+
+
 def advance(connection: Connection) -> None:
     """Counts one more change; holds back others who change something until this commits."""
     connection.execute(update(revision).values(value=revision.c.value + 1))
