@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -23,8 +23,8 @@ def describe(
             if other is not fault
         ):
             continue
-        location = (*prefix, *fault["loc"])
-        key = _dotted(location)
+        _, shown = _follow(model, fault["loc"])
+        key = _dotted((*prefix, *shown))
         if fault["type"] == "extra_forbidden":
             allowed = sorted(_fields_at(model, fault["loc"][:-1]))
             lines.append(
@@ -53,29 +53,45 @@ def suggestion(value: object, allowed: Sequence[str] | Mapping[str, object]) -> 
 
 def _fields_at(annotation: Any, location: Sequence[int | str]) -> Sequence[str]:
     """Names of the fields of the section that `location` leads to, from `annotation`."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        fields = annotation.model_fields
-        if not location:
-            return list(fields)
-        field = fields.get(str(location[0]))
-        return [] if field is None else _fields_at(field.annotation, location[1:])
+    sections, _ = _follow(annotation, location)
+    return list(dict.fromkeys(name for section in sections for name in section.model_fields))
+
+
+def _follow(
+    annotation: Any, location: Sequence[int | str]
+) -> tuple[list[type[BaseModel]], tuple[int | str, ...]]:
+    """The sections that `location` may lead to, and the location as the file has it.
+
+    Pydantic names the member of a tagged union on the way, which is no key of the file.
+    """
     origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _follow(arguments[0], location)
     if origin in (Union, UnionType):
         for part in arguments:
-            if location and location[0] == _tag_of(part):
-                return _fields_at(part, location[1:])
-        found = [name for part in arguments for name in _fields_at(part, location)]
-        return list(dict.fromkeys(found))
-    if origin is Annotated:
-        return _fields_at(arguments[0], location)
+            if location and location[0] in _tags_of(part):
+                return _follow(part, location[1:])
+        found = [_follow(part, location) for part in arguments]
+        sections = [section for some, _ in found for section in some]
+        shown = next((path for some, path in found if some), tuple(location))
+        return sections, shown
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        if not location:
+            return [annotation], ()
+        field = annotation.model_fields.get(str(location[0]))
+        if field is None:
+            return [], tuple(location)
+        sections, shown = _follow(field.annotation, location[1:])
+        return sections, (location[0], *shown)
     if location and arguments:
         # A mapping's values or a sequence's items.
         item = arguments[-1] if arguments[-1] is not Ellipsis else arguments[0]
-        return _fields_at(item, location[1:])
-    return []
+        sections, shown = _follow(item, location[1:])
+        return sections, (location[0], *shown)
+    return [], tuple(location)
 
 
-def _tag_of(annotation: Any) -> str | None:
-    """The value of `kind` that leads to this member of a union; None where it has none."""
-    kind = getattr(annotation, "model_fields", {}).get("kind")
-    return None if kind is None else kind.default
+def _tags_of(annotation: Any) -> set[str]:
+    """The values, such as that of `kind`, that lead to this member of a tagged union."""
+    fields = getattr(annotation, "model_fields", {}).values()
+    return {field.default for field in fields if get_origin(field.annotation) is Literal}
