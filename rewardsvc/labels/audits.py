@@ -28,7 +28,7 @@ from rewardsvc.labels.sampling import REJECTED, AuditPlan, Chosen, chosen
 from rewardsvc.store import Database, audits
 from rewardsvc.store.audits import AuditRow, ClaimedAudit, FinishedAudit
 from rewardsvc.store.noise import ScorerKey
-from rewardsvc.types import Group, GroupScores, Monitor, Outcome, Result, Score
+from rewardsvc.types import Group, GroupScores, Monitor, Outcome, Result, Score, Status
 
 log = structlog.stdlib.get_logger("rewardsvc.audits")
 
@@ -190,7 +190,10 @@ class Auditor:
         async with asyncio.timeout(CLAIM_SECONDS / 2):
             scored = await self._judge(groups) if groups else ()
         for audit, scores in zip(readable, scored, strict=True):
-            done.append(self._finished(audit, truth_of(scores.scores[0])))
+            score = scores.scores[0]
+            # What went wrong for once is tried again when the claim ends.
+            if score.status not in (Status.ERROR, Status.TIMEOUT):
+                done.append(self._finished(audit, truth_of(score)))
         return done
 
     def _finished(self, audit: ClaimedAudit, truth: Truth) -> FinishedAudit:

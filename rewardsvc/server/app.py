@@ -142,11 +142,11 @@ class RewardServer:
         if self._server is not None:
             await self._server.stop(None)
             self._server = None
+        if self._learning is not None:
+            await self._learning.close()  # first: auditors hold on to batchers
         for slot in self._slots.values():
             await slot.batcher.close()
             await slot.scorer.close()
-        if self._learning is not None:
-            await self._learning.close()
         self._stop_metrics()
         self._stop_metrics = lambda: None
 

@@ -23,10 +23,13 @@ from rewardsvc.batching.batcher import Batcher
 from rewardsvc.calibration import fit_file
 from rewardsvc.config import ComponentConfig, Config, RewardConfig
 from rewardsvc.errors import ConfigError, RewardServiceError
+from rewardsvc.labels.audits import Auditor, judge_by
+from rewardsvc.labels.sampling import AuditPlan
 from rewardsvc.labels.sources import StoredCalibrators
 from rewardsvc.monitoring import RewardWatcher
-from rewardsvc.pipeline import RewardPipeline, ScorerSlot
+from rewardsvc.pipeline import RewardPipeline, ScorerSlot, Watcher
 from rewardsvc.server.learning import Learning
+from rewardsvc.store.noise import ScorerKey
 from rewardsvc.telemetry.metrics import Metrics
 
 __all__ = ["compose_pipelines", "compose_slots"]
@@ -114,7 +117,14 @@ def _pipeline(
         reward.shaping,
         reward.stated_confidence,
     )
-    watchers = [] if reward.monitoring is None else [RewardWatcher(reward.monitoring)]
+    watcher = None if reward.monitoring is None else RewardWatcher(reward.monitoring)
+    watchers: list[Watcher] = [] if watcher is None else [watcher]
+    if learning is not None:
+        for component in reward.components:
+            auditor = _auditor(name, component, slots, learning, watcher)
+            if auditor is not None:
+                watchers.append(auditor)
+                learning.auditors.append(auditor)
     return RewardPipeline(
         name,
         reward.description,
@@ -159,3 +169,22 @@ def _noise(
         raise ConfigError(f"rewards.{reward}: noise of {component.scorer} needs server.store")
     find = partial(learning.book.noise, reward, component.scorer)
     return VerifierNoise(find, settings.mode, settings.prior)
+
+
+def _auditor(
+    reward: str,
+    component: ComponentConfig,
+    slots: Mapping[str, ScorerSlot],
+    learning: Learning,
+    watcher: RewardWatcher | None,
+) -> Auditor | None:
+    audit = None if component.noise is None else component.noise.audit
+    if audit is None:
+        return None
+    return Auditor(
+        AuditPlan(reward, component.scorer, audit.judge, audit.negatives, audit.positives),
+        learning.database,
+        judge_by(slots[audit.judge].batcher),
+        partial(learning.ledger.noise.from_audits, ScorerKey(reward, component.scorer)),
+        on_audit=(lambda score, truth: None) if watcher is None else watcher.observe_audit,
+    )

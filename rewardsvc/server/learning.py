@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rewardsvc.config import Config
 from rewardsvc.errors import ConfigError
+from rewardsvc.labels.audits import Auditor
 from rewardsvc.labels.book import CalibratorBook
 from rewardsvc.labels.ledger import LabelLedger
 from rewardsvc.labels.names import LabelledScorer
@@ -27,6 +28,7 @@ class Learning:
     database: Database
     book: CalibratorBook
     ledger: LabelLedger
+    auditors: list[Auditor] = field(default_factory=list)
 
     @classmethod
     def of(cls, config: Config) -> Learning | None:
@@ -69,8 +71,13 @@ class Learning:
         await self.database.open()
         self.book.on_change(lambda snapshot: changed())
         await self.book.start()
+        for auditor in self.auditors:
+            await auditor.start()
 
     async def close(self) -> None:
         """Stops following and closes the store; idempotent."""
+        for auditor in self.auditors:
+            await auditor.close()
+        await self.ledger.close()
         await self.book.close()
         await self.database.close()

@@ -48,6 +48,7 @@ class Judge:
         self.gate = asyncio.Event()
         self.gate.set()
         self.failures = []
+        self.failed_once = False
 
     async def __call__(self, groups):
         self.asked.set()
@@ -57,8 +58,12 @@ class Judge:
         self.seen += [group.responses[0].text for group in groups]
         return [GroupScores((self.score(group.responses[0].text),)) for group in groups]
 
-    @staticmethod
-    def score(text):
+    def score(self, text):
+        if text.endswith("e") and not self.failed_once:
+            self.failed_once = True
+            return Score.unscored(Status.ERROR, "the engine died")
+        if text.endswith("e"):
+            return Score(Status.OK, 1.0)
         if text.endswith("x"):
             return Score.unscored(Status.ABSTAINED, "cannot say")
         return Score(Status.OK, float(int(text[-1]) % 2 == 0))
@@ -158,6 +163,16 @@ async def test_a_judge_that_is_busy_is_asked_again(run, database, monkeypatch):
     observe(run.auditor, "r0")
     await run.until(1)
     assert [outcome.value for outcome in await outcomes(database)] == [1.0]
+
+
+async def test_a_sample_that_an_engine_died_of_is_judged_again(run, database, monkeypatch):
+    monkeypatch.setattr(auditing, "CLAIM_SECONDS", 0.05)
+    monkeypatch.setattr(auditing, "IDLE_SECONDS", 0.01)
+    observe(run.auditor, "re", "r0")
+    await run.until(2)
+    assert await states(database) == {"done": 2}
+    assert run.auditor.failed == 0
+    assert sorted(run.judge.seen) == ["r0", "re", "re"]
 
 
 async def test_what_one_replica_left_another_takes_up(database, monkeypatch):
