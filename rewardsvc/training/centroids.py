@@ -107,6 +107,10 @@ def fit_centroids(
     responses = load_labelled_responses(labelled)
     training, held_out = hold_out_prompts(responses, seed, held_out_share)
     check_model_directory(model)
+    try:
+        out.mkdir(parents=True, exist_ok=True)  # before the work, not after it
+    except OSError as error:
+        raise ConfigError(f"{out}: cannot be written: {error.strerror or error}") from None
     reader = FeatureReader(model, markers, settings)
     skipped: Counter[str] = Counter()
 
@@ -126,7 +130,6 @@ def fit_centroids(
     measured = _quality(labels)
     right_count, wrong_count = sums.counts[True], sums.counts[False]
 
-    out.mkdir(parents=True, exist_ok=True)
     lines = "".join(json.dumps(label) + "\n" for label in labels)
     (out / LABELS).write_text(lines, encoding="utf-8")
     facts = CentroidFacts(

@@ -140,7 +140,8 @@ def test_nothing_is_written_over_or_fitted_on_one_class(tmp_path: Path) -> None:
     records = [{**each, "prompt": f"p{n}"} for n in range(8) for each in (GOOD, unreadable)]
     done = train(tmp_path, records, "--device", "cpu")
     assert done.exit_code == 2 and "none that is wrong has thinking to read" in done.stderr
-    (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine").touch()
     done = train(tmp_path, [GOOD, BAD])
     assert done.exit_code == 2 and "is not an empty folder" in done.stderr
+    done = train(tmp_path, [GOOD, BAD], "--out", str(tmp_path / "config.json" / "out"))
+    assert done.exit_code == 2 and "cannot be written: Not a directory" in done.stderr
