@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from functools import partial
+from typing import Protocol, runtime_checkable
 
 import structlog
 
@@ -21,13 +22,16 @@ from rewardsvc.assembly import (
 )
 from rewardsvc.batching.batcher import Batcher
 from rewardsvc.calibration import fit_file
+from rewardsvc.calibration.verifier_rates import RateInterval
 from rewardsvc.config import ComponentConfig, Config, RewardConfig
 from rewardsvc.errors import ConfigError, RewardServiceError
+from rewardsvc.judging.canaries import CanaryCounts, false_positive_rate
 from rewardsvc.labels.audits import Auditor, judge_by
 from rewardsvc.labels.sampling import AuditPlan
 from rewardsvc.labels.sources import StoredCalibrators
 from rewardsvc.monitoring import RewardWatcher
 from rewardsvc.pipeline import RewardPipeline, ScorerSlot, Watcher
+from rewardsvc.scorers.scorer import Scorer
 from rewardsvc.server.learning import Learning
 from rewardsvc.store.noise import ScorerKey
 from rewardsvc.telemetry.metrics import Metrics
@@ -35,6 +39,15 @@ from rewardsvc.telemetry.metrics import Metrics
 __all__ = ["compose_pipelines", "compose_slots"]
 
 log = structlog.stdlib.get_logger("rewardsvc.server")
+
+
+@runtime_checkable
+class Probed(Protocol):
+    """A judge that is asked about canaries while it serves."""
+
+    @property
+    def canaries(self) -> CanaryCounts:
+        """Probes so far."""
 
 
 def compose_slots(config: Config, metrics: Metrics) -> dict[str, ScorerSlot]:
@@ -103,7 +116,7 @@ def _pipeline(
             component.scorer,
             component.weight,
             _calibrators(name, component, config, learning),
-            _noise(name, component, learning),
+            _noise(name, component, slots[component.scorer].scorer, learning),
             component.shaping,
         )
         for component in reward.components
@@ -153,22 +166,26 @@ def _calibrators(
 
 
 def _noise(
-    reward: str, component: ComponentConfig, learning: Learning | None
+    reward: str, component: ComponentConfig, scorer: Scorer, learning: Learning | None
 ) -> VerifierNoise | None:
     settings = component.noise
     if settings is None:
         return None
+
+    def probed() -> RateInterval | None:
+        return false_positive_rate(scorer.canaries) if isinstance(scorer, Probed) else None
+
     if settings.is_fixed:
         given = given_rates(
             component.scorer,
             settings.false_positive_rate or 0.0,
             settings.false_negative_rate or 0.0,
         )
-        return VerifierNoise(lambda: given, settings.mode, settings.prior)
+        return VerifierNoise(lambda: given, settings.mode, settings.prior, probed)
     if learning is None:
         raise ConfigError(f"rewards.{reward}: noise of {component.scorer} needs server.store")
     find = partial(learning.book.noise, reward, component.scorer)
-    return VerifierNoise(find, settings.mode, settings.prior)
+    return VerifierNoise(find, settings.mode, settings.prior, probed)
 
 
 def _auditor(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rewardsvc.assembly import VerifierNoise, given_rates
+from rewardsvc.calibration.verifier_rates import RateInterval
 from rewardsvc.noise import NoiseCell, NoiseEstimate, RateEstimate
 from rewardsvc.types import Outcome, Score, Status, Verdict
 
@@ -69,3 +70,23 @@ def test_a_verifier_that_may_be_no_better_than_chance_is_disabled_where_it_is():
         corrected = corrector.correct(score(Outcome.CORRECT, stage="symbolic"), "")
         assert corrected.status is Status.ABSTAINED
         assert "disabled for stage symbolic" in corrected.reason
+
+
+def test_a_judge_that_accepts_canaries_now_counts_as_it_is_now():
+    good = RateEstimate(0.1, 0.05, 0.15, 100.0)
+    estimate = NoiseEstimate("v", (NoiseCell(good, good),))
+    probed = [None]
+    corrector = VerifierNoise(lambda: estimate, "backward", probed=lambda: probed[0])
+    before = corrector.correct(score(Outcome.CORRECT), "")
+    probed[0] = RateInterval(0.12, 0.08, 0.2)
+    assert corrector.correct(score(Outcome.CORRECT), "") == before
+    probed[0] = RateInterval(0.4, 0.3, 0.5)
+    weaker = corrector.correct(score(Outcome.CORRECT), "")
+    assert weaker.noise.false_positive_rate == 0.4
+    assert weaker.noise.version == f"{estimate.version}+canaries-0.400"
+    assert weaker.confidence.probability < before.confidence.probability
+    assert corrector.current().false_positive_rate == 0.4
+    probed[0] = RateInterval(0.95, 0.8, 0.99)
+    disabled = corrector.correct(score(Outcome.CORRECT), "")
+    assert disabled.status is Status.ABSTAINED
+    assert "disabled" in disabled.reason
