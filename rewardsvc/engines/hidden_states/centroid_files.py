@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from rewardsvc.calibration.nearest_centroid import NearestCentroid
 from rewardsvc.engines.hidden_states.thinking import Markers
@@ -130,5 +130,6 @@ def save_tensors(directory: Path, centroids: NearestCentroid) -> str:
     """Writes the tensors' file and gives its hash, for `CentroidFacts.tensors_hash`."""
     path = directory / _TENSORS
     tensors = {"success": centroids.right, "failure": centroids.wrong}
-    save_file({name: values.astype(np.float32) for name, values in tensors.items()}, path)
+    # Not save_file: it makes files that only their owner may read.
+    path.write_bytes(save({name: values.astype(np.float32) for name, values in tensors.items()}))
     return hash_files(path)
