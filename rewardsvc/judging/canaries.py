@@ -11,6 +11,7 @@ an accepted canary is proof of a weak judge, a rejected one no proof of a strong
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from rewardsvc.calibration.verifier_rates import RateInterval
 from rewardsvc.calibration.votes import confidence_from_votes
@@ -71,6 +72,7 @@ class CanarySchedule:
         return canary
 
 
+@lru_cache(maxsize=256)  # asked for every verdict; the counts change now and then
 def false_positive_rate(counts: CanaryCounts) -> RateInterval | None:
     """The rate with its 90 % interval by Jeffreys' prior; None before the first probe."""
     if counts.probes == 0:

@@ -172,20 +172,26 @@ def _noise(
     if settings is None:
         return None
 
-    def probed() -> RateInterval | None:
-        return false_positive_rate(scorer.canaries) if isinstance(scorer, Probed) else None
-
+    canaries = partial(_canaries, scorer) if isinstance(scorer, Probed) else _no_canaries
     if settings.is_fixed:
         given = given_rates(
             component.scorer,
             settings.false_positive_rate or 0.0,
             settings.false_negative_rate or 0.0,
         )
-        return VerifierNoise(lambda: given, settings.mode, settings.prior, probed)
+        return VerifierNoise(lambda: given, settings.mode, settings.prior, canaries)
     if learning is None:
         raise ConfigError(f"rewards.{reward}: noise of {component.scorer} needs server.store")
     find = partial(learning.book.noise, reward, component.scorer)
-    return VerifierNoise(find, settings.mode, settings.prior, probed)
+    return VerifierNoise(find, settings.mode, settings.prior, canaries)
+
+
+def _canaries(judge: Probed) -> RateInterval | None:
+    return false_positive_rate(judge.canaries)
+
+
+def _no_canaries() -> RateInterval | None:
+    return None
 
 
 def _auditor(
