@@ -14,7 +14,7 @@ from rewardsvc.labels.audits import Auditor
 from rewardsvc.labels.book import CalibratorBook
 from rewardsvc.labels.ledger import LabelLedger
 from rewardsvc.labels.names import LabelledScorer
-from rewardsvc.store import Database, parse_address
+from rewardsvc.store import Database, StoreUnavailable, parse_address
 
 __all__ = ["Learning"]
 
@@ -66,9 +66,12 @@ class Learning:
         """Opens the store and follows it; calls `changed` whenever something is in force anew.
 
         Raises:
-            StoreUnavailable: nobody answers there.
+            ConfigError: nobody answers there, or a newer release has changed the store.
         """
-        await self.database.open()
+        try:
+            await self.database.open()
+        except StoreUnavailable as error:
+            raise ConfigError(f"server.store: {error.message}") from error
         self.book.on_change(lambda snapshot: changed())
         await self.book.start()
         for auditor in self.auditors:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
@@ -44,6 +44,9 @@ class LabelRow:
     inclusion_probability: float = 1.0
 
 
+_FIELDS = tuple(LabelRow.__dataclass_fields__)
+
+
 def record(
     connection: Connection,
     reward: str,
@@ -61,7 +64,7 @@ def record(
     ordered = sorted(rows, key=lambda row: (row.sample_id, row.source))
     replaced = 0
     for chunk in _chunks(ordered):
-        values = [{**asdict(row), **common} for row in chunk]
+        values = [{**{name: getattr(row, name) for name in _FIELDS}, **common} for row in chunk]
         added = _added(connection, values)
         rest = [value for value in values if (value["sample_id"], value["source"]) not in added]
         if rest:
@@ -76,7 +79,7 @@ def labels_of(
 
     With `limit`, the newest ones only.
     """
-    columns = [labels.c[name] for name in LabelRow.__dataclass_fields__]
+    columns = [labels.c[name] for name in _FIELDS]
     query = select(*columns).where(_of(reward, scorer, domain))
     query = query.order_by(labels.c.recorded_at.desc(), labels.c.id.desc()).limit(limit)
     found = [LabelRow(*row) for row in connection.execute(query)]

@@ -61,6 +61,17 @@ async def test_what_one_fits_the_other_uses(tmp_path, kind):
             server.stop()
 
 
+def test_a_server_without_its_database_says_so_and_ends(tmp_path):
+    server = ServerProcess(tmp_path, CONFIG.format(store="postgresql://u:s3cret@127.0.0.1:1/db"))
+    try:
+        assert server.process.wait(60) == 2
+        said = server.log.read_text()
+        assert "server.store: the store at postgresql://u:***@127.0.0.1:1/db: " in said
+        assert "s3cret" not in said and "Traceback" not in said
+    finally:
+        server.stop()
+
+
 async def _scored_with(client, version):
     """Results made by that calibrator, once the server has it."""
     async with asyncio.timeout(60):
