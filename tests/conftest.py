@@ -7,10 +7,15 @@ from pathlib import Path
 
 import grpc
 import pytest
+from hypothesis import settings
 
 from rewardsvc.config import Config, parse_config
 from rewardsvc.server.app import RewardServer
 from rewardsvc.v1 import reward_service_pb2_grpc
+
+# No test asserts a time, and machines that run tests are busy.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 Start = Callable[[Config | str], Awaitable[RewardServer]]
 Connect = Callable[[RewardServer], reward_service_pb2_grpc.RewardServiceStub]

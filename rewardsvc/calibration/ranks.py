@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from rewardsvc.calibration.maps import PiecewiseLinear
 from rewardsvc.calibration.sample import Array
 
-__all__ = ["mid_ranks", "rank_curve", "thinned"]
+__all__ = ["labelled_scores", "mid_ranks", "rank_curve", "thinned"]
 
 _RANK_KNOTS = 512
 
@@ -25,6 +25,23 @@ def rank_curve(scores: Array) -> PiecewiseLinear:
     x, places = np.unique(scores, return_index=True)
     kept = thinned(len(x), _RANK_KNOTS)
     return PiecewiseLinear(x[kept], mid_ranks(scores)[places[kept]])
+
+
+def labelled_scores(curve: PiecewiseLinear, count: int) -> Array:
+    """`count` evenly spaced quantiles of the scores that a rank curve was made of, ascending.
+
+    Exact up to the spacing where the curve holds every distinct score: then the share at or
+    below the k-th score is F_k = 2 rank_k - F_(k-1). Interpolated where scores were thinned out.
+    """
+    quantiles = (np.arange(count) + 0.5) / count
+    if len(curve.x) >= _RANK_KNOTS:
+        return np.asarray(np.interp(quantiles, curve.y, curve.x))
+    below, shares = 0.0, []
+    for rank in curve.y.tolist():
+        below = 2 * rank - below
+        shares.append(below)
+    places = np.searchsorted(np.array(shares), quantiles)
+    return curve.x[np.minimum(places, len(curve.x) - 1)]
 
 
 def thinned(count: int, most: int) -> NDArray[np.intp]:

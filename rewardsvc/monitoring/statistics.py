@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, rankdata
 
 __all__ = ["Correlation", "drift", "rank_correlation", "ratio_of_means"]
 
@@ -40,6 +39,8 @@ class Correlation(NamedTuple):
 
 def rank_correlation(proxy: Array, truth: Array) -> Correlation | None:
     """Spearman's correlation; None with fewer than 4 pairs or where either is constant."""
+    from scipy.stats import norm, rankdata  # heavy, and needed once a minute
+
     if len(proxy) < 4 or np.ptp(proxy) == 0 or np.ptp(truth) == 0:
         return None
     estimate = float(np.corrcoef(rankdata(proxy), rankdata(truth))[0, 1])

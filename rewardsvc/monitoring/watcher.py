@@ -9,7 +9,7 @@ At most 64 samples a request are looked at.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ __all__ = ["MonitoringSettings", "RewardWatcher"]
 _MOST_A_REQUEST = 64
 _LEAST_TO_JUDGE = 100
 Reader = Callable[[Group, int, Result], float | None]
+References = Callable[[], Mapping[str, NDArray[np.float64]]]
 
 
 class MonitoringSettings(BaseModel):
@@ -34,7 +35,7 @@ class MonitoringSettings(BaseModel):
     window: int = Field(2048, ge=100, le=1_000_000)
     """Latest samples that are compared."""
     baseline: int = Field(1000, ge=100, le=1_000_000)
-    """Samples they are compared with: of the calibration set if it has as many, else the first."""
+    """First samples, which they are compared with where there is no calibration set."""
     drift_threshold: float = Field(0.2, gt=0, le=1)
     """Largest difference in distribution (Kolmogorov–Smirnov) that is no alarm."""
     disagreement_threshold: float = Field(1.5, gt=1, allow_inf_nan=False)
@@ -58,9 +59,13 @@ _READERS: dict[str, Reader] = {
 }
 
 
+def _nothing() -> Mapping[str, NDArray[np.float64]]:
+    return {}
+
+
 class _Figure:
-    def __init__(self, settings: MonitoringSettings, reference: NDArray[np.float64] | None) -> None:
-        self.baseline = Baseline(settings.baseline, reference)
+    def __init__(self, settings: MonitoringSettings) -> None:
+        self.baseline = Baseline(settings.baseline)
         self.window = Window(settings.window)
 
     def extend(self, values: Sequence[float]) -> None:
@@ -70,19 +75,15 @@ class _Figure:
 class RewardWatcher:
     """Figures of one reward.
 
-    `references` gives, by figure (`reward_drift`, `confidence_drift`), what was seen when the
-    reward was calibrated; without one, the first samples served are what later ones are
-    compared with.
+    `references` says, by figure (`reward_drift`, `confidence_drift`), what was seen in the set
+    that the reward is calibrated on; it is asked whenever the figures are read, as calibrators
+    change. A figure without a reference is compared with the first samples served.
     """
 
-    def __init__(
-        self,
-        settings: MonitoringSettings,
-        references: dict[str, NDArray[np.float64]] | None = None,
-    ) -> None:
+    def __init__(self, settings: MonitoringSettings, references: References = _nothing) -> None:
         self._settings = settings
-        references = references or {}
-        self._figures = {name: _Figure(settings, references.get(name)) for name in _READERS}
+        self._references = references
+        self._figures = {name: _Figure(settings) for name in _READERS}
         self._audited = Window(settings.window), Window(settings.window)
         self._lock = threading.Lock()
 
@@ -112,14 +113,21 @@ class RewardWatcher:
 
     def monitors(self) -> list[Monitor]:
         """The figures as they stand; figures without any data are left out."""
+        references = self._references()
         with self._lock:
-            found = [self._monitor(name, figure) for name, figure in self._figures.items()]
+            found = [
+                self._monitor(name, figure, references.get(name))
+                for name, figure in self._figures.items()
+            ]
             audit = self._audit()
         return [monitor for monitor in (*found, audit) if monitor is not None]
 
-    def _monitor(self, name: str, figure: _Figure) -> Monitor | None:
-        reference, latest = figure.baseline.values, figure.window.values
-        if figure.window.seen == 0 and reference is None:
+    def _monitor(
+        self, name: str, figure: _Figure, calibrated: NDArray[np.float64] | None
+    ) -> Monitor | None:
+        latest = figure.window.values
+        reference = figure.baseline.values if calibrated is None else calibrated
+        if len(latest) == 0 and figure.baseline.values is None:
             return None
         growth = name == "disagreement_growth"
         threshold = (
@@ -134,7 +142,9 @@ class RewardWatcher:
             len(latest),
             threshold,
             value is not None and value > threshold,
-            note=f"against {figure.baseline.origin}",
+            note="against the first samples"
+            if calibrated is None
+            else "against the calibration set",
         )
 
     def _audit(self) -> Monitor | None:

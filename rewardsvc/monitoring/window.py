@@ -37,22 +37,14 @@ class Window:
 
 
 class Baseline:
-    """Numbers to compare with: given ones, or the first so many that come along."""
+    """The first so many numbers that come along, for what has nothing better to compare with."""
 
-    def __init__(self, size: int, given: Array | None = None) -> None:
-        self._given = given if given is not None and len(given) >= size else None
+    def __init__(self, size: int) -> None:
         self._first: list[float] = []
         self._size = size
 
-    @property
-    def origin(self) -> str:
-        """Where the numbers are from, for people."""
-        return "the calibration set" if self._given is not None else "the first samples"
-
     def extend(self, values: Sequence[float]) -> Sequence[float]:
         """Takes what it still needs and returns the rest."""
-        if self._given is not None or len(self._first) >= self._size:
-            return values
         taken = self._size - len(self._first)
         self._first.extend(values[:taken])
         return values[taken:]
@@ -60,6 +52,4 @@ class Baseline:
     @property
     def values(self) -> Array | None:
         """The numbers; None while there are too few."""
-        if self._given is not None:
-            return self._given
         return np.array(self._first) if len(self._first) >= self._size else None

@@ -30,6 +30,7 @@ from rewardsvc.labels.audits import Auditor, judge_by
 from rewardsvc.labels.sampling import AuditPlan
 from rewardsvc.labels.sources import StoredCalibrators
 from rewardsvc.monitoring import RewardWatcher
+from rewardsvc.monitoring.references import calibration_references
 from rewardsvc.pipeline import RewardPipeline, ScorerSlot, Watcher
 from rewardsvc.scorers.scorer import Scorer
 from rewardsvc.server.learning import Learning
@@ -130,7 +131,9 @@ def _pipeline(
         reward.shaping,
         reward.stated_confidence,
     )
-    watcher = None if reward.monitoring is None else RewardWatcher(reward.monitoring)
+    watcher = None
+    if reward.monitoring is not None:
+        watcher = RewardWatcher(reward.monitoring, partial(calibration_references, recipe))
     watchers: list[Watcher] = [] if watcher is None else [watcher]
     if learning is not None:
         for component in reward.components:

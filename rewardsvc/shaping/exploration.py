@@ -21,7 +21,6 @@ from typing import Literal
 
 import numpy as np
 from pydantic import Field
-from scipy.special import betaln, digamma
 
 from rewardsvc.shaping.shaper import Shaper
 from rewardsvc.shaping.view import GroupView, Shaped
@@ -43,6 +42,8 @@ def outcome_variance(right: int, judged: int) -> float:
 
 def mixed_probability(right: int, judged: int, more: int) -> float:
     """Chance that `more` further responses are neither all right nor all wrong."""
+    from scipy.special import betaln  # heavy, and needed by this kind of shaping only
+
     a, b = right + 0.5, judged - right + 0.5
     all_right = np.exp(betaln(a + more, b) - betaln(a, b))
     all_wrong = np.exp(betaln(a, b + more) - betaln(a, b))
@@ -51,6 +52,8 @@ def mixed_probability(right: int, judged: int, more: int) -> float:
 
 def expected_information(right: int, judged: int) -> float:
     """Bits that one more verdict tells about the share of right responses."""
+    from scipy.special import digamma
+
     a, b = right + 0.5, judged - right + 0.5
     total = a + b
     mean = a / total
