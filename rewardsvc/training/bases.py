@@ -19,6 +19,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from rewardsvc.errors import ConfigError
 from rewardsvc.training.preference_pairs import PreferencePair
 from rewardsvc.training.recipe import LoraRecipe
+from rewardsvc.training.saved_files import open_weights
 
 __all__ = ["check_base", "make_scratch_base", "new_member", "trunk_of"]
 
@@ -81,6 +82,7 @@ def make_scratch_base(
     model = LlamaForSequenceClassification(config)  # type: ignore[no-untyped-call]
     model.save_pretrained(directory)
     tokenizer.save_pretrained(directory)
+    open_weights(directory)
 
 
 def new_member(directory: Path, seed: int, lora: LoraRecipe | None) -> tuple[Any, Any]:

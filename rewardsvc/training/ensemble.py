@@ -33,6 +33,7 @@ from rewardsvc.training.encoding import CHOSEN, REJECTED, EncodedPair, encode_pa
 from rewardsvc.training.member import History, pair_scores, train
 from rewardsvc.training.preference_pairs import PreferencePair, load_pairs
 from rewardsvc.training.recipe import Recipe
+from rewardsvc.training.saved_files import open_weights
 from rewardsvc.training.splits import Split, fold_of, split_by_prompt
 from rewardsvc.training.votes import VoteCount, count_votes
 from rewardsvc.training.workspace import Workspace, write_json
@@ -244,6 +245,7 @@ class _Run:
             model.save_pretrained(directory)
             (directory / "README.md").unlink(missing_ok=True)  # PEFT's empty form
         tokenizer.save_pretrained(directory)
+        open_weights(directory)
 
     def _save_dtype(self) -> torch.dtype:
         name = self._recipe.save_dtype

@@ -66,6 +66,8 @@ def test_the_directory_holds_what_serving_needs_and_nothing_else(trained: Traine
         "standardisation.json",
     }
     assert not list(trained.directory.rglob("*.bin"))
+    modes = {path.stat().st_mode for path in (trained.directory / "member-1").iterdir()}
+    assert len(modes) == 1, "the weights cannot be read by all who can read the configuration"
     standardisation = Standardisation.load(trained.directory / "standardisation.json")
     assert list(standardisation.members) == ["member-1", "member-2"]
     card = card_of(trained.directory)
