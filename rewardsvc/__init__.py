@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from rewardsvc.client.gather import GroupGatherer
     from rewardsvc.client.retry import Retry
     from rewardsvc.client.sync import Client
+    from rewardsvc.labels.types import Label, LabelSource
 
 __all__ = [
     "AsyncClient",
@@ -66,6 +67,8 @@ __all__ = [
     "InternalError",
     "InvalidRequest",
     "KeepAlive",
+    "Label",
+    "LabelSource",
     "MessageTooLarge",
     "Outcome",
     "Overloaded",
@@ -89,10 +92,13 @@ __all__ = [
 
 # Loaded when first used: grpc costs more to import than everything else here together, and
 # the server and the verifiers' workers import this package without wanting a client.
+_LABELS = ("Label", "LabelSource")
 _CLIENT = ("AsyncClient", "Client", "GroupGatherer", "KeepAlive", "Retry", "Tls")
 
 
 def __getattr__(name: str) -> Any:
     if name in _CLIENT:
         return getattr(import_module("rewardsvc.client"), name)
+    if name in _LABELS:
+        return getattr(import_module("rewardsvc.labels.types"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,6 +8,7 @@ turns SERVING.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -50,6 +51,8 @@ class RewardServer:
         self._config = config
         self._slots = compose_slots(config, self.metrics)
         self._learning = Learning.of(config)
+        if self._learning is not None:
+            self.metrics.watch_store(partial(getattr, self._learning.book, "stale_seconds"))
         self._pipelines = compose_pipelines(config, self._slots, self._learning)
         for name, pipeline in self._pipelines.items():
             self.metrics.watch_monitors(name, pipeline.monitors)

@@ -114,6 +114,14 @@ class Metrics:
         """Reads a reward's monitors whenever metrics are collected."""
         self._monitors.sources[reward] = monitors
 
+    def watch_store(self, stale_seconds: Callable[[], float]) -> None:
+        """Reads how long ago the store confirmed what is in force, on collection."""
+        Gauge(
+            "rewardsvc_store_stale_seconds",
+            "Seconds since the store confirmed the calibrators and error rates in force.",
+            registry=self.registry,
+        ).set_function(stale_seconds)
+
     def watch_queue(self, scorer: str, depth: Callable[[], float]) -> None:
         """Reads a batcher's queue depth whenever metrics are collected."""
         self._queue_depth.labels(scorer).set_function(depth)

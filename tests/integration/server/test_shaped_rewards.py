@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 from fixtures.observing import metric
 
-from rewardsvc import AsyncClient
+from rewardsvc import AsyncClient, Label, LabelSource
 from rewardsvc.errors import ConfigError
-from rewardsvc.labels.types import Label, LabelSource
 from rewardsvc.types import Group, Reference, Response, Status
 
 CONFIG = """
@@ -129,13 +128,17 @@ async def test_monitors_stand_in_the_description_and_the_metrics(server, client)
     assert not monitors["length_drift"].alarm
     labels = {"reward": "advantage", "scorer": "", "monitor": "length_drift"}
     assert metric(server, "rewardsvc_monitor", **labels) == 0.0
+    assert metric(server, "rewardsvc_store_stale_seconds") >= 0
 
 
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
         (("proper_score", "proper"), "shaping[0]: is"),
-        (("kind: proper_score", "kind: proper_score, rul: brier"), "shaping[0].rul: unknown key; allowed: kind, missing_reward, rule"),
+        (
+            ("kind: proper_score", "kind: proper_score, rul: brier"),
+            "shaping[0].rul: unknown key; allowed: kind, missing_reward, rule",
+        ),
         (("    stated_confidence: tag\n", ""), "proper_score belongs to the reward's own shaping"),
         (('server: {store: "sqlite:///labels.db"}', ""), "calibration: without labels it needs"),
         (("false_negative_rate: 0.2", "prior: 0.5"), "or neither"),
