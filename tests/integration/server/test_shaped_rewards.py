@@ -137,7 +137,7 @@ async def test_monitors_stand_in_the_description_and_the_metrics(server, client)
         (("proper_score", "proper"), "shaping[0]: is"),
         (
             ("kind: proper_score", "kind: proper_score, rul: brier"),
-            "shaping[0].rul: unknown key; allowed: kind, missing_reward, rule",
+            "rul: unknown key; allowed: kind, missing_reward, rule",
         ),
         (("    stated_confidence: tag\n", ""), "proper_score belongs to the reward's own shaping"),
         (('server: {store: "sqlite:///labels.db"}', ""), "calibration: without labels it needs"),
