@@ -3,7 +3,7 @@
 A policy that games a reward moves what the reward sees: scores and lengths drift away from
 what it was calibrated on, an ensemble's members begin to disagree, and audits agree less and
 less with the score. Each is one figure with a threshold; none proves anything, all are cheap.
-At most 64 samples a request are looked at.
+At most 16 samples a request are looked at.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from rewardsvc.types import Group, Monitor, Result
 
 __all__ = ["MonitoringSettings", "RewardWatcher"]
 
-_MOST_A_REQUEST = 64
+_MOST_A_REQUEST = 16
+_MOST_WAITING = 512
+_FIGURES = ("reward_drift", "length_drift", "confidence_drift", "disagreement_growth")
 _LEAST_TO_JUDGE = 100
-Reader = Callable[[Group, int, Result], float | None]
 References = Callable[[], Mapping[str, NDArray[np.float64]]]
 
 
@@ -44,32 +45,39 @@ class MonitoringSettings(BaseModel):
     """Smallest rank correlation of score and audit that is no alarm."""
 
 
-def _length(group: Group, place: int, result: Result) -> float | None:
-    text = group.responses[place].text
-    return float(len(text)) if isinstance(text, str) else None
-
-
-_READERS: dict[str, Reader] = {
-    "reward_drift": lambda group, place, result: result.reward,
-    "length_drift": _length,
-    "confidence_drift": lambda group, place, result: (
-        None if result.confidence is None else result.confidence.probability
-    ),
-    "disagreement_growth": lambda group, place, result: result.disagreement,
-}
-
-
 def _nothing() -> Mapping[str, NDArray[np.float64]]:
     return {}
 
 
 class _Figure:
-    def __init__(self, settings: MonitoringSettings) -> None:
-        self.baseline = Baseline(settings.baseline)
-        self.window = Window(settings.window)
+    """One figure's numbers. Those of the latest requests wait in a plain list: putting few
+    numbers into arrays costs more than all else on the way of a small request."""
 
-    def extend(self, values: Sequence[float]) -> None:
-        self.window.extend(self.baseline.extend(values))
+    def __init__(self, settings: MonitoringSettings) -> None:
+        self._baseline = Baseline(settings.baseline)
+        self._window = Window(settings.window)
+        self._waiting: list[float] = []
+
+    def add(self, values: list[float]) -> None:
+        self._waiting += values
+        if len(self._waiting) > _MOST_WAITING:
+            self._settle()
+
+    @property
+    def first(self) -> NDArray[np.float64] | None:
+        """The first samples; None while there are too few."""
+        self._settle()
+        return self._baseline.values
+
+    @property
+    def latest(self) -> NDArray[np.float64]:
+        """The latest samples after the first."""
+        self._settle()
+        return self._window.values
+
+    def _settle(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        self._window.extend(self._baseline.extend(waiting))
 
 
 class RewardWatcher:
@@ -83,27 +91,36 @@ class RewardWatcher:
     def __init__(self, settings: MonitoringSettings, references: References = _nothing) -> None:
         self._settings = settings
         self._references = references
-        self._figures = {name: _Figure(settings) for name in _READERS}
+        self._figures = {name: _Figure(settings) for name in _FIGURES}
         self._audited = Window(settings.window), Window(settings.window)
         self._lock = threading.Lock()
 
     def observe(self, groups: Sequence[Group], results: Sequence[Sequence[Result]]) -> None:
         """Takes note of some results."""
-        collected: dict[str, list[float]] = {name: [] for name in _READERS}
-        left = _MOST_A_REQUEST
+        seen: list[Result] = []
+        lengths: list[float] = []
         for group, group_results in zip(groups, results, strict=True):
-            for place, result in enumerate(group_results[:left]):
-                for name, read in _READERS.items():
-                    value = read(group, place, result)
-                    if value is not None:
-                        collected[name].append(value)
-            left -= len(group_results)
+            left = _MOST_A_REQUEST - len(seen)
             if left <= 0:
                 break
+            seen += group_results[:left]
+            lengths += [
+                float(len(text))
+                for response in group.responses[:left]
+                if isinstance(text := response.text, str)
+            ]
+        rewards = [result.reward for result in seen if result.reward is not None]
+        confidences = [r.confidence.probability for r in seen if r.confidence is not None]
+        disagreements = [r.disagreement for r in seen if r.disagreement is not None]
         with self._lock:
-            for name, values in collected.items():
-                if values:
-                    self._figures[name].extend(values)
+            figures = self._figures
+            figures["length_drift"].add(lengths)
+            if rewards:
+                figures["reward_drift"].add(rewards)
+            if confidences:
+                figures["confidence_drift"].add(confidences)
+            if disagreements:
+                figures["disagreement_growth"].add(disagreements)
 
     def observe_audit(self, score: float, truth: float) -> None:
         """Takes note of what an audit said of a sample with this score."""
@@ -125,9 +142,9 @@ class RewardWatcher:
     def _monitor(
         self, name: str, figure: _Figure, calibrated: NDArray[np.float64] | None
     ) -> Monitor | None:
-        latest = figure.window.values
-        reference = figure.baseline.values if calibrated is None else calibrated
-        if len(latest) == 0 and figure.baseline.values is None:
+        first, latest = figure.first, figure.latest
+        reference = first if calibrated is None else calibrated
+        if first is None and len(latest) == 0:
             return None
         growth = name == "disagreement_growth"
         threshold = (

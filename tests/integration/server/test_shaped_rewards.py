@@ -121,8 +121,8 @@ async def test_the_moving_mean_moves_between_batches(client):
 
 
 async def test_monitors_stand_in_the_description_and_the_metrics(server, client):
-    for start in range(0, 1200, 60):
-        await client.score_groups("advantage", [group(*[RIGHT, WRONG] * 30, group_id=str(start))])
+    for number in range(75):
+        await client.score_groups("advantage", [group(*[RIGHT, WRONG] * 8, group_id=str(number))])
     monitors = {m.name: m for m in (await client.get_reward("advantage")).monitors}
     assert monitors["reward_drift"].value == pytest.approx(0.0, abs=0.05)
     assert not monitors["length_drift"].alarm
