@@ -145,7 +145,8 @@ class EnsembleScorer:
             EngineDown: the process could not be started.
         """
         information, *self._hashes = await start_and_hash(self._engine, self._files.hashing())
-        self._facts = {**information, **information.pop("facts")}
+        facts = information.pop("facts")
+        self._facts = {**information, **facts}
 
     async def score(self, groups: Sequence[Group]) -> list[list[Score]]:
         """Scores one batch.

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from critiques import critique, in_waves
+from fixtures.describing import assert_describable
 from fixtures.openai_server import Fails, Says, ScriptedModel, ScriptedRequest
 from pydantic import ValidationError
 
@@ -335,6 +336,7 @@ async def test_the_version_covers_what_changes_scores() -> None:
     async with ScriptedModel(critique()) as model:
         for settings in ({}, {"vote": "union"}, {"critiques": 8}, {"temperature": 1.0}):
             scorer = CriticScorer("critic", config(model.endpoint, **settings), Path())
+            assert_describable(scorer)
             before = scorer.describe().version
             await scorer.start()
             versions.add(scorer.describe().version)

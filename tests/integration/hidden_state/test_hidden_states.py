@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from fixtures.describing import assert_describable
 from fixtures.in_process import started_here
 from fixtures.tiny_thinkers import responses, save_thinker, write_labelled
 from safetensors.numpy import save_file
@@ -222,6 +223,7 @@ async def test_centroids_are_means_and_scores_differences_of_distances(fitted: P
         assert score.verdict.outcome is nearer
     assert good.verdict.outcome is Outcome.CORRECT and bad.verdict.outcome is Outcome.INCORRECT
 
+    assert_describable(scorer)
     description = scorer.describe()
     assert description.version.startswith("hidden_state-1-")
     assert description.properties["engine"] == "packed"

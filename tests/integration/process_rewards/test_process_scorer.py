@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import tiny_step_models as tiny
 import torch
+from fixtures.describing import assert_describable
 from fixtures.messages import group, request
 from pydantic import ValidationError
 
@@ -88,6 +89,7 @@ async def test_a_batch(scorer: ProcessScorer, base: Path) -> None:
     assert cut.steps[-1] in unseen and all(step.outcome is None for step in unseen)
     assert cut.value == pytest.approx(min(s.score for s in cut.steps if s.score is not None))
 
+    assert_describable(scorer)
     description = scorer.describe()
     assert description.version.startswith("process-1-") and description.objective == "min"
     assert description.properties["engine"] == "packed"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from fixtures.describing import assert_describable
 from fixtures.in_process import started_here
 from fixtures.tiny_models import save_causal_model, save_reward_model, tiny_tokenizer
 from peft import LoraConfig, get_peft_model
@@ -97,3 +98,4 @@ async def test_example(base: Path, example: Path) -> None:
         ((score,),) = await scorer.score([group])
         assert score.status is Status.OK, score.reason
         assert scorer.describe().version.count("-") >= 2
+        assert_describable(scorer)
