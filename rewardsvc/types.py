@@ -259,6 +259,16 @@ class Usage:
     answers_from_cache: int = 0
     """Judgements taken from the service's own cache instead of a model call."""
 
+    def __add__(self, other: Usage) -> Usage:
+        """What both cost together."""
+        return Usage(
+            self.model_calls + other.model_calls,
+            self.prompt_tokens + other.prompt_tokens,
+            self.cached_prompt_tokens + other.cached_prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.answers_from_cache + other.answers_from_cache,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:

@@ -32,7 +32,6 @@ from rewardsvc.engines.generation import (
 from rewardsvc.engines.generators import GeneratorConfig, generator_from_config
 from rewardsvc.judging.defences import inspect, signs_of_problem
 from rewardsvc.judging.prompts import problem_text
-from rewardsvc.scorers.judge_votes import total_usage
 from rewardsvc.scorers.math import MathConfig, MathScorer
 from rewardsvc.scorers.scorer import BatchLimits, weigh_by_characters
 from rewardsvc.types import (
@@ -347,7 +346,7 @@ class CriticScorer:
                 status = Status.TIMEOUT if failure.timed_out else Status.ERROR
                 ballots += [_missing(str(failure), status)] * count
             else:
-                usage = total_usage(usage, generation.usage)
+                usage += generation.usage
                 ballots += self._ballots(generation, count, asked, len(spans))
             if self._judge.is_settled(ballots, len(spans)):
                 break

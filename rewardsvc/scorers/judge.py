@@ -35,7 +35,6 @@ from rewardsvc.scorers.judge_votes import (
     Ballots,
     Reading,
     masses_at,
-    total_usage,
 )
 from rewardsvc.types import ChatMessage, Reference, Usage
 
@@ -206,7 +205,7 @@ class AbsoluteJudge(PointwiseJudge):
                     generation = await self._generator.generate(request, seconds=seconds)
             except (TimeoutError, GenerationFailed):
                 break  # the mass counts as missing
-            usage = total_usage(usage, generation.usage)
+            usage += generation.usage
             for completion in generation.completions[:1]:
                 labels = _labels(config.numbers)
                 masses = masses.resolved(

@@ -114,7 +114,7 @@ class Ballots:
         )
 
     def __add__(self, other: Ballots) -> Ballots:
-        return Ballots((*self.ballots, *other.ballots), total_usage(self.usage, other.usage))
+        return Ballots((*self.ballots, *other.ballots), self.usage + other.usage)
 
 
 async def collect(
@@ -221,14 +221,3 @@ def _ballot(completion: Completion, reader: Reader) -> Ballot:
     if isinstance(reading, Unreadable):
         return Ballot(text, None, reading.reason)
     return Ballot(text, reading)
-
-
-def total_usage(one: Usage, other: Usage) -> Usage:
-    """What both cost together."""
-    return Usage(
-        one.model_calls + other.model_calls,
-        one.prompt_tokens + other.prompt_tokens,
-        one.cached_prompt_tokens + other.cached_prompt_tokens,
-        one.completion_tokens + other.completion_tokens,
-        one.answers_from_cache + other.answers_from_cache,
-    )
