@@ -157,7 +157,7 @@ async def test_observing_never_waits_and_drops_what_does_not_fit(run, database, 
 
 async def test_a_judge_that_is_busy_is_asked_again(run, database, monkeypatch):
     monkeypatch.setattr(auditing, "RETRY_SECONDS", 0.0)
-    monkeypatch.setattr(auditing, "CLAIM_SECONDS", 0.05)
+    monkeypatch.setattr(auditing, "CLAIM_SECONDS", 2.0)
     monkeypatch.setattr(auditing, "IDLE_SECONDS", 0.01)
     run.judge.failures = [Overloaded("full", 1.0), RuntimeError("broken")]
     observe(run.auditor, "r0")
@@ -166,7 +166,7 @@ async def test_a_judge_that_is_busy_is_asked_again(run, database, monkeypatch):
 
 
 async def test_a_sample_that_an_engine_died_of_is_judged_again(run, database, monkeypatch):
-    monkeypatch.setattr(auditing, "CLAIM_SECONDS", 0.05)
+    monkeypatch.setattr(auditing, "CLAIM_SECONDS", 2.0)
     monkeypatch.setattr(auditing, "IDLE_SECONDS", 0.01)
     observe(run.auditor, "re", "r0")
     await run.until(2)
@@ -176,7 +176,7 @@ async def test_a_sample_that_an_engine_died_of_is_judged_again(run, database, mo
 
 
 async def test_what_one_replica_left_another_takes_up(database, monkeypatch):
-    monkeypatch.setattr(auditing, "CLAIM_SECONDS", 0.2)
+    monkeypatch.setattr(auditing, "CLAIM_SECONDS", 2.0)
     monkeypatch.setattr(auditing, "IDLE_SECONDS", 0.01)
     one, other = Run(database), Run(database)
     one.judge.gate.clear()
