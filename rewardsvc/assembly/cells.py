@@ -96,7 +96,8 @@ def cells_of(
 def _cell(score: Score, timing: Timing, attribute_weights: Mapping[str, float]) -> Cell:
     if attribute_weights and score.status.scored and score.evidence is not None:
         attributes = score.evidence.attributes
-        if attributes:
+        # Other scorers have attributes of other names; the weights are not about them.
+        if attribute_weights.keys() <= attributes.keys():
             value = sum(weight * attributes[name] for name, weight in attribute_weights.items())
             if isfinite(value):
                 score = replace(score, value=value)

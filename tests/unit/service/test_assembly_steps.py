@@ -286,3 +286,12 @@ def test_attributes_are_weighted_as_the_request_says():
     )
     assert (result.reward, result.score) == (1.5, 1.5)
     assert result.evidence is evidence
+
+
+def test_attributes_of_other_names_are_left_alone():
+    score = Score(Status.OK, 2.0, evidence=Evidence({"distance_to_success": 1.0}))
+    recipe = Recipe((Part("a"),), "weighted_sum")
+    [[result]], _ = assembled(
+        recipe, [group("x")], [scored(score)], attribute_weights={"helpfulness": 1.0}
+    )
+    assert (result.status, result.reward) == (Status.OK, 2.0)
